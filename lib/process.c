@@ -1,0 +1,73 @@
+/* See process.h. */
+#include "process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "file.h"
+
+int process_pidfd_open(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+int process_pidfd_signal(int pidfd, int signal)
+{
+	return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+unsigned long long process_start_time(pid_t pid)
+{
+	char path[32];
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	cleanup_free char *text = file_try_read_at(-1, path);
+	/* The command name may hold spaces and brackets: count from the last ')'. */
+	char *at = text ? strrchr(text, ')') : NULL;
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoull(at, NULL, 10) : 0;
+}
+
+int process_pidfd_open_exact(pid_t pid, unsigned long long start_time)
+{
+	cleanup_close int fd = process_pidfd_open(pid);
+	if (fd < 0)
+		return -1;
+	if (process_start_time(pid) != start_time) {
+		errno = ESRCH;
+		return -1;
+	}
+	return steal_fd(&fd);
+}
+
+static int signal_from_name(const char *name)
+{
+	for (int i = 1; i < NSIG; i++) {
+		const char *known = sigabbrev_np(i);
+		if (known && strcasecmp(known, name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+int process_signal_from_string(const char *name)
+{
+	char *end;
+	if (strncasecmp(name, "SIG", 3) == 0)
+		name += 3;
+	if (strncasecmp(name, "RTMIN+", 6) == 0) {
+		long offset = strtol(name + 6, &end, 10);
+		bool fits = end != name + 6 && !*end && offset >= 0 && SIGRTMIN + offset <= SIGRTMAX;
+		return fits ? SIGRTMIN + (int)offset : -1;
+	}
+	long number = strtol(name, &end, 10);
+	if (end != name && !*end)
+		return number > 0 && number <= SIGRTMAX ? (int)number : -1;
+	return signal_from_name(name);
+}

@@ -1,0 +1,22 @@
+/* Processes by pidfd and start time: a recycled pid is never taken for the old one. */
+#ifndef SYSCT_PROCESS_H
+#define SYSCT_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "error.h"
+
+int process_pidfd_open(pid_t pid);                /* -1 with errno */
+int process_pidfd_signal(int pidfd, int signal);  /* -1 with errno */
+
+/* Start time of a process in clock ticks since boot (proc(5), stat field 22); 0 when it is gone. */
+unsigned long long process_start_time(pid_t pid);
+
+/* A pidfd of @pid if it is the process that started at @start_time; else -1 with ESRCH. */
+int process_pidfd_open_exact(pid_t pid, unsigned long long start_time);
+
+/* "TERM", "SIGTERM", "SIGRTMIN+3" or a number; -1 when there is no such signal. */
+int process_signal_from_string(const char *name);
+
+#endif

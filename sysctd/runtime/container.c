@@ -1,0 +1,220 @@
+/*
+ * See container.h. The two sides, in order:
+ *
+ *   monitor                                child
+ *   clone3(user pid net uts ipc, cgroup)   waits
+ *   id maps, v1 controllers, rlimits
+ *   layers and overlay (real root)
+ *   "go"                                   chdir to the root, unshare(mount, cgroup)
+ *                                          sources of bind mounts, then uid 0 of the instance
+ *                                          pivot_root, mounts, console, capabilities, seccomp
+ *   end of file: init runs                 exec
+ *
+ * The child reports a failure as one message on the socket; exec closes it.
+ */
+#include "container.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/sched.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "idmap.h"
+#include "memory.h"
+#include "message.h"
+#include "mounts.h"
+#include "privileges.h"
+#include "process.h"
+#include "rootfs.h"
+
+enum { START_TIMEOUT = 30000 };
+
+pid_t container_clone(unsigned long long flags, int cgroup, int *pidfd)
+{
+	struct clone_args arguments = {
+		.flags = flags | CLONE_PIDFD | CLONE_INTO_CGROUP,
+		.pidfd = (__u64)(unsigned long)pidfd,
+		.exit_signal = SIGCHLD,
+		.cgroup = (__u64)cgroup,
+	};
+	return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+}
+
+static int bring_loopback_up(struct error **error)
+{
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+		return error_errno(error, errno, "bringing up the loopback interface");
+	return 0;
+}
+
+static int become_root(struct error **error)
+{
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 || setgroups(0, NULL) < 0)
+		return error_errno(error, errno, "becoming root of the instance");
+	return 0;
+}
+
+/* The path of the root may lead through directories that only real root may
+ * enter: go there and collect what the host gives before the ids change. */
+static int enter_root(const struct spec *spec, const char *console,
+		      struct mount_sources *sources, struct error **error)
+{
+	if (chdir(ROOTFS_DIRECTORY) < 0 || unshare(CLONE_NEWNS | CLONE_NEWCGROUP) < 0)
+		return error_errno(error, errno, "entering the root file system");
+	if (mounts_take_sources(spec, console, sources, error) < 0)
+		return -1;
+	return become_root(error);
+}
+
+static int make_world(const struct spec *spec, const char *console, struct error **error)
+{
+	cleanup_mount_sources struct mount_sources sources = {.console = -1};
+	if (enter_root(spec, console, &sources, error) < 0)
+		return -1;
+	cleanup_close int old_root = mounts_pivot(error);
+	if (old_root < 0 || mounts_make(spec, &sources, error) < 0 ||
+	    mounts_leave_old_root(old_root, error) < 0)
+		return -1;
+	const char *hostname = json_string_value(json_object_get(spec->json, "hostname"));
+	if (hostname && sethostname(hostname, strlen(hostname)) < 0)
+		return error_errno(error, errno, "setting the host name");
+	return bring_loopback_up(error);
+}
+
+static int take_console(struct error **error)
+{
+	if (setsid() < 0 && errno != EPERM)
+		return error_errno(error, errno, "starting a session");
+	/* Not the controlling terminal: the getty on the console wants that. */
+	int fd = open("/dev/console", O_RDWR | O_NOCTTY);
+	if (fd < 0)
+		return error_errno(error, errno, "opening /dev/console");
+	for (int i = 0; i < 3; i++)
+		if (dup2(fd, i) < 0)
+			return error_errno(error, errno, "connecting the console");
+	if (fd > 2)
+		close(fd);
+	return 0;
+}
+
+static int run_init(const struct spec *spec, const struct container_filter *filter,
+		    struct error **error)
+{
+	cleanup_free char **arguments = spec_strings(json_object_get(spec->process, "args"));
+	cleanup_free char **environment = spec_strings(json_object_get(spec->process, "env"));
+	privileges_reset_process();
+	if (take_console(error) < 0 || privileges_drop_capabilities(spec, error) < 0 ||
+	    privileges_apply_seccomp(filter->bytes, filter->length, error) < 0)
+		return -1;
+	execve(arguments[0], arguments, environment);
+	return error_errno(error, errno, "running init %s of the instance", arguments[0]);
+}
+
+_Noreturn static void child(const struct spec *spec, const char *console,
+			    const struct container_filter *filter, int sync)
+{
+	struct error *error = NULL;
+	char go;
+	if (read(sync, &go, 1) == 1 && make_world(spec, console, &error) == 0)
+		run_init(spec, filter, &error);
+	if (error) {
+		json_t *body = message_from_error(error);
+		message_send(sync, body, NULL, 0, NULL);
+	}
+	_exit(1);
+}
+
+static int prepare_child(const struct spec *spec, const struct cgroup *cgroup, pid_t pid,
+			 struct error **error)
+{
+	char path[64];
+	if (idmap_write(pid, json_object_get(spec->linux_, "uidMappings"),
+			json_object_get(spec->linux_, "gidMappings"), error) < 0 ||
+	    cgroup_attach_v1(cgroup, pid, error) < 0 || privileges_set_rlimits(spec, pid, error) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+	cleanup_close int user_namespace = open(path, O_RDONLY | O_CLOEXEC);
+	if (user_namespace < 0)
+		return error_errno(error, errno, "opening %s", path);
+	return rootfs_mount(spec, user_namespace, error);
+}
+
+static int open_pid_namespace(struct container *container, struct error **error)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)container->pid);
+	container->pid_namespace = open(path, O_RDONLY | O_CLOEXEC);
+	return container->pid_namespace < 0 ? error_errno(error, errno, "opening %s", path) : 0;
+}
+
+static int let_go(int sync, struct error **error)
+{
+	cleanup_message struct message answer = {0};
+	if (write(sync, "g", 1) != 1)
+		return error_errno(error, errno, "starting the first process");
+	if (message_receive(sync, &answer, START_TIMEOUT, error) < 0)
+		return -1;
+	return answer.body ? message_check_error(answer.body, error) : 0;
+}
+
+/* Init may have been executed and be gone already, or have been killed before:
+ * only in the second case did the socket close without exec, and nobody reads why. */
+static int supervise_start(const struct spec *spec, const struct cgroup *cgroup, int sync,
+			   struct container *container, struct error **error)
+{
+	if (open_pid_namespace(container, error) < 0 ||
+	    prepare_child(spec, cgroup, container->pid, error) < 0)
+		return -1;
+	return let_go(sync, error);
+}
+
+int container_start(const struct spec *spec, const struct cgroup *cgroup, const char *console,
+		    const struct container_filter *filter, struct container *container,
+		    struct error **error)
+{
+	cleanup_close int ours = -1;
+	int sockets[2];
+	*container = (struct container){-1, -1, -1};
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
+		return error_errno(error, errno, "making a socket pair");
+	ours = sockets[0];
+	container->pid = container_clone(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS |
+						 CLONE_NEWIPC,
+					 cgroup->unified, &container->pidfd);
+	if (container->pid == 0) {
+		close(ours);
+		child(spec, console, filter, sockets[1]);
+	}
+	int problem = errno;
+	close(sockets[1]);
+	if (container->pid < 0)
+		return error_errno(error, problem, "creating the namespaces of %s", spec->name);
+	if (supervise_start(spec, cgroup, ours, container, error) == 0)
+		return 0;
+	process_pidfd_signal(container->pidfd, SIGKILL);
+	waitpid(container->pid, NULL, 0);
+	container_close(container);
+	rootfs_unmount();
+	return error_prefix(error, "starting %s", spec->name);
+}
+
+void container_close(struct container *container)
+{
+	cleanup_close_fd(&container->pidfd);
+	cleanup_close_fd(&container->pid_namespace);
+	container->pid = -1;
+}

@@ -1,0 +1,66 @@
+/*
+ * sysct-monitor: the parent of one instance's init. It is no child of sysctd
+ * and outlives it; sysctd finds it again through its socket.
+ *
+ * Messages to it (lib/message.h), one answer each:
+ *   {"op": "status"}            {"state": "running", "pid": n, ...} + pidfd of init
+ *   {"op": "watch"}             the same; then {"event": ...} messages as they happen
+ *   {"op": "exec", ...}         no answer here: the control descriptor gets it (monitor_session.c)
+ *   {"op": "console"}           + stream and control descriptors; the control gets the answer
+ *   {"op": "signal", "signal": n}  to init
+ *   {"op": "kill"}              ends every process of the instance
+ * Events: {"event": "stopped", "reason": "halt"|"exit"|"signal"|"error", "status": n,
+ * "message": text} and {"event": "rebooted", "pid": n} + the new pidfd.
+ */
+#ifndef SYSCT_MONITOR_H
+#define SYSCT_MONITOR_H
+
+#include <stdbool.h>
+
+#include "attach.h"
+#include "cgroup.h"
+#include "console.h"
+#include "container.h"
+#include "event_loop.h"
+#include "message.h"
+#include "spec.h"
+
+#define MONITOR_SPEC "config.json" /* in the monitor's directory */
+#define MONITOR_STATE "state.json"
+#define MONITOR_SOCKET "monitor.socket"
+
+struct monitor_client;
+struct monitor_session;
+
+struct monitor {
+	struct event_loop loop;
+	struct spec spec;
+	struct cgroup cgroup;
+	struct console console;
+	struct container container;
+	struct container_filter filter;
+	struct event_source listener, init, console_master, console_client, signals, reboot_timer;
+	int console_control; /* of the attached client, or -1 */
+	long long started_at; /* nanoseconds, CLOCK_REALTIME */
+	long long boot_clock; /* nanoseconds, CLOCK_MONOTONIC, of the last start */
+	int quick_reboots;
+	struct monitor_client *clients;
+	struct monitor_session *sessions;
+};
+
+/* monitor_clients.c */
+int monitor_clients_listen(struct monitor *monitor, int listener);
+int monitor_client_add(struct monitor *monitor, int socket, bool watching);
+void monitor_clients_send(struct monitor *monitor, json_t *event, int fd);
+json_t *monitor_status(const struct monitor *monitor);
+
+/* monitor_session.c */
+void monitor_session_start(struct monitor *monitor, struct message *request);
+void monitor_sessions_end(struct monitor *monitor);
+
+/* monitor_console.c */
+int monitor_console_start(struct monitor *monitor, struct error **error);
+void monitor_console_attach(struct monitor *monitor, struct message *request);
+void monitor_console_detach(struct monitor *monitor);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * What to run: the OCI runtime-spec's config.json, with one object more,
+ * "sysct", for what the runtime-spec has no word for. runtime/ reads it,
+ * instance/spec_make.c writes it. doc/architecture.md lists the fields.
+ */
+#ifndef SYSCT_SPEC_H
+#define SYSCT_SPEC_H
+
+#include <jansson.h>
+#include <sys/types.h>
+
+#include "error.h"
+
+struct spec {
+	json_t *json;
+	/* Borrowed from json: */
+	const char *name;
+	const char *cgroup;      /* linux.cgroupsPath, relative */
+	const char *console_log; /* sysct.console_log, may be NULL */
+	const char *seccomp;     /* sysct.seccomp: file with a BPF program, may be NULL */
+	const json_t *process;
+	const json_t *mounts;
+	const json_t *linux_;
+	const json_t *rootfs;    /* sysct.rootfs */
+	uid_t root_uid;          /* host id of the instance's uid 0 */
+	gid_t root_gid;
+};
+
+/**
+ * spec_load - read and check a config.json.
+ * Everything that the monitor needs is checked here, so that the rest may rely on it.
+ */
+int spec_load(struct spec *spec, const char *path, struct error **error);
+void spec_free(struct spec *spec);
+
+/* The value at "a.b.c", or NULL. */
+const json_t *spec_get(const json_t *object, const char *path);
+
+/* NULL-terminated array of the strings of a JSON array; the caller frees the array alone. */
+char **spec_strings(const json_t *array);
+
+#endif
