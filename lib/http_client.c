@@ -23,13 +23,13 @@ struct http_client {
 	char *socket;
 	int timeout;
 	int fd;
-	bool reused;      /* an answer came over this connection already */
+	bool reused;	  /* an answer came over this connection already */
 	bool keep_alive;  /* the server will take another request */
 	bool head_method; /* the request was HEAD: the answer has no body */
 	enum body_kind body;
 	bool body_done;
 	unsigned long long remaining; /* of the body or of the chunk */
-	size_t start, end;            /* what of buffer is not consumed */
+	size_t start, end;	      /* what of buffer is not consumed */
 	char buffer[16 << 10];
 };
 
@@ -83,7 +83,7 @@ static int connect_socket(struct http_client *client, struct error **error)
 	if (fd < 0)
 		return error_errno(error, errno, "creating a socket");
 	if (client->timeout > 0) {
-		struct timeval time = {client->timeout / 1000, (client->timeout % 1000) * 1000};
+		struct timeval time = {client->timeout / 1000, (client->timeout % 1000) * 1000L};
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time));
 		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time));
 	}
@@ -257,7 +257,8 @@ static int choose_framing(struct http_client *client, const struct http_response
 		client->body = BODY_LENGTH;
 		client->remaining = strtoull(length, &end, 10);
 		if (!isdigit((unsigned char)*length) || *end || errno)
-			return error_set(error, ERROR_INTERNAL, "bad Content-Length \"%s\"", length);
+			return error_set(error, ERROR_INTERNAL, "bad Content-Length \"%s\"",
+					 length);
 		client->body_done = client->remaining == 0;
 	} else {
 		client->body = BODY_UNTIL_END;
@@ -379,6 +380,8 @@ char *http_response_header(const struct http_response *response, const char *nam
 	const char *line = response->headers.text;
 	while (line && *line) {
 		const char *end = strchr(line, '\n');
+		if (!end)
+			return NULL;
 		if (strncasecmp(line, name, length) == 0 && line[length] == ':') {
 			const char *value = line + length + 1;
 			value += strspn(value, " \t");
@@ -386,7 +389,7 @@ char *http_response_header(const struct http_response *response, const char *nam
 				end--;
 			return memory_strndup(value, (size_t)(end - value));
 		}
-		line = end ? end + 1 : NULL;
+		line = end + 1;
 	}
 	return NULL;
 }

@@ -64,7 +64,8 @@ int http_client_receive(struct http_client *client, struct http_response *respon
 int http_client_request(struct http_client *client, const struct http_request *request,
 			struct http_response *response, struct error **error);
 
-/* The connection, for poll(2) and, after status 101, for the new protocol; -1 when there is none. */
+/* The connection, for poll(2) and, after status 101, for the new protocol; -1 when there is none.
+ */
 int http_client_fd(const struct http_client *client);
 
 /* Bytes of the new protocol after status 101: their number, 0 at the end, -1 on failure. */

@@ -115,8 +115,9 @@ static int become_user(const json_t *request, struct attach_user *user, struct e
 {
 	if (attach_user_find(request, user, error) < 0)
 		return -1;
-	if (json_is_true(json_object_get(request, "interactive")))
-		fchown(0, user->uid, (gid_t)-1);
+	if (json_is_true(json_object_get(request, "interactive")) &&
+	    fchown(0, user->uid, (gid_t)-1) < 0)
+		return error_errno(error, errno, "giving the terminal to its user");
 	if (setresgid(user->gid, user->gid, user->gid) < 0 ||
 	    setresuid(user->uid, user->uid, user->uid) < 0)
 		return error_errno(error, errno, "becoming user %u, group %u",

@@ -16,6 +16,14 @@
 
 enum { CLIENT_BACKLOG = 64 << 10, MASTER_BACKLOG = 4 << 10, TTY_GROUP = 5 };
 
+int console_own(struct console *console, uid_t uid, gid_t gid, struct error **error)
+{
+	/* By path: systemd hangs the terminal up, and our own descriptor with it (vhangup(2)). */
+	if (chown(console->path, uid, gid + TTY_GROUP) < 0 || chmod(console->path, 0620) < 0)
+		return error_errno(error, errno, "giving the console to the instance");
+	return 0;
+}
+
 static int open_pty(struct console *console, uid_t uid, gid_t gid, struct error **error)
 {
 	int unlock = 0;
@@ -28,10 +36,9 @@ static int open_pty(struct console *console, uid_t uid, gid_t gid, struct error 
 		return error_errno(error, errno, "preparing the console");
 	snprintf(console->path, sizeof(console->path), "/dev/pts/%u", number);
 	console->slave = ioctl(console->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (console->slave < 0 || fchown(console->slave, uid, gid + TTY_GROUP) < 0 ||
-	    fchmod(console->slave, 0620) < 0)
-		return error_errno(error, errno, "giving the console to the instance");
-	return 0;
+	if (console->slave < 0)
+		return error_errno(error, errno, "opening the console");
+	return console_own(console, uid, gid, error);
 }
 
 static int open_log(struct console *console, struct error **error)

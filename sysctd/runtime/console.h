@@ -38,6 +38,9 @@ int console_open(struct console *console, const char *log_path, uid_t uid, gid_t
 		 struct error **error);
 void console_close(struct console *console);
 
+/* Makes the slave the instance's again: a getty of the last boot gave it away. */
+int console_own(struct console *console, uid_t uid, gid_t gid, struct error **error);
+
 /* Reads what the instance wrote, into the log and to the client. */
 void console_drain(struct console *console);
 

@@ -38,10 +38,9 @@ static long long clock_nanoseconds(clockid_t clock)
 static void init_ended(struct event_source *source, uint32_t events);
 
 /* What a restarted sysctd needs when the monitor is gone: whom to look for. */
-static void write_state(const struct monitor *monitor, json_t *state)
+static void write_state(const json_t *state)
 {
 	cleanup_free char *text = json_dumps(state, JSON_INDENT(1));
-	(void)monitor;
 	if (text)
 		file_replace_at(AT_FDCWD, MONITOR_STATE, text, strlen(text), 0600, false, NULL);
 }
@@ -60,7 +59,9 @@ static int make_cgroup(struct monitor *monitor, struct error **error)
 
 static int start_container(struct monitor *monitor, struct error **error)
 {
-	if (make_cgroup(monitor, error) < 0)
+	const struct spec *spec = &monitor->spec;
+	if (make_cgroup(monitor, error) < 0 ||
+	    console_own(&monitor->console, spec->root_uid, spec->root_gid, error) < 0)
 		return -1;
 	if (container_start(&monitor->spec, &monitor->cgroup, monitor->console.path,
 			    &monitor->filter, &monitor->container, error) < 0)
@@ -71,7 +72,7 @@ static int start_container(struct monitor *monitor, struct error **error)
 	if (event_loop_add(&monitor->loop, &monitor->init, EPOLLIN) < 0)
 		return error_errno(error, errno, "watching init");
 	json_t *state = monitor_status(monitor);
-	write_state(monitor, state);
+	write_state(state);
 	json_decref(state);
 	return 0;
 }
@@ -97,7 +98,7 @@ static void finish(struct monitor *monitor, const char *reason, int status, cons
 	take_down(monitor);
 	console_drain(&monitor->console);
 	monitor_console_detach(monitor);
-	write_state(monitor, event);
+	write_state(event);
 	unlink(MONITOR_SOCKET);
 	monitor_clients_send(monitor, event, -1);
 	json_decref(event);

@@ -23,11 +23,8 @@
 #include "container.h"
 #include "event_loop.h"
 #include "message.h"
+#include "monitor_files.h"
 #include "spec.h"
-
-#define MONITOR_SPEC "config.json" /* in the monitor's directory */
-#define MONITOR_STATE "state.json"
-#define MONITOR_SOCKET "monitor.socket"
 
 struct monitor_client;
 struct monitor_session;

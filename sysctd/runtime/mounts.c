@@ -181,10 +181,13 @@ static int make_bind(const json_t *mount, const struct options *options, int sou
 				       : error_errno(error, errno, "opening %s",
 						     text_of(mount, "source"));
 		source = inside;
-		if (set_readonly(source, "", options->flags & MS_RDONLY, error) < 0)
-			return -1;
 	}
-	return source < 0 ? 0 : attach(source, destination, error);
+	if (source < 0)
+		return 0;
+	if ((options->inside || (options->flags & MS_RDONLY)) &&
+	    set_readonly(source, "", options->flags & MS_RDONLY, error) < 0)
+		return -1;
+	return attach(source, destination, error);
 }
 
 static int make_file_system(const json_t *entry, const struct options *options,

@@ -1,0 +1,97 @@
+/* See instance_render.h. Figures come from the control groups and from /proc of init. */
+#include "api/instance_render.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/instance_network.h"
+#include "api/render.h"
+#include "cleanup.h"
+#include "instance/device_types.h"
+#include "instance/instance.h"
+#include "memory.h"
+#include "server.h"
+
+json_t *instance_render_etag(const struct instance_row *row)
+{
+	return json_pack("[s, O, O, b, O]", row->architecture, row->config, row->devices,
+			 row->ephemeral, row->profiles);
+}
+
+static json_t *or_zero(long long value)
+{
+	return json_integer(value < 0 ? 0 : value);
+}
+
+static json_t *render_memory(const struct cgroup_usage *usage)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "usage", or_zero(usage->memory_bytes),
+			 "usage_peak", or_zero(usage->memory_peak_bytes), "total",
+			 or_zero(usage->memory_limit_bytes), "swap_usage",
+			 or_zero(usage->swap_bytes), "swap_usage_peak",
+			 or_zero(usage->swap_peak_bytes));
+}
+
+/* What is read under the instance's lock, so that a stop meanwhile does no harm. */
+struct snapshot {
+	enum instance_state state;
+	pid_t pid;
+	long long started_at;
+	struct cgroup_usage usage;
+};
+
+static void take(struct instance *instance, struct snapshot *now)
+{
+	pthread_mutex_lock(&instance->lock);
+	*now = (struct snapshot){.state = instance->state};
+	if (instance->cgroup.unified >= 0) {
+		now->pid = instance->link.pid;
+		now->started_at = instance->link.started_at;
+		cgroup_read_usage(&instance->cgroup, &now->usage);
+	}
+	pthread_mutex_unlock(&instance->lock);
+}
+
+json_t *instance_render_state(struct instance *instance)
+{
+	struct snapshot now;
+	take(instance, &now);
+	return json_pack("{s:s, s:i, s:{}, s:o, s:o?, s:i, s:o, s:{s:o}, s:o}", "status",
+			 instance_state_to_string(now.state), "status_code",
+			 instance_state_code(now.state), "disk", "memory", render_memory(&now.usage),
+			 "network", now.pid ? instance_network_render(now.pid) : NULL, "pid",
+			 (int)now.pid, "processes", or_zero(now.pid ? now.usage.processes : 0), "cpu",
+			 "usage", or_zero(now.usage.cpu_nanoseconds), "started_at",
+			 render_time(now.started_at));
+}
+
+static json_t *render_state_of(struct instance *instance)
+{
+	return instance ? instance_render_state(instance) : json_null();
+}
+
+json_t *instance_render(const struct instance_row *row, const struct profile_list *profiles,
+			struct instance *instance, bool full, struct error **error)
+{
+	json_t *config = NULL, *devices = NULL;
+	if (config_expand(profiles, row->profiles, row->config, row->devices, &config, &devices,
+			  error) < 0)
+		return NULL;
+	enum instance_state state = instance ? instance_get_state(instance) : INSTANCE_STOPPED;
+	json_t *object = json_pack(
+		"{s:s, s:s, s:s, s:O, s:O, s:o, s:o, s:O, s:b, s:b, s:o, s:o, s:s, s:i, s:s, s:s, s:s}",
+		"name", row->name, "description", row->description, "architecture", row->architecture,
+		"config", row->config, "devices", row->devices, "expanded_config", config,
+		"expanded_devices", devices, "profiles", row->profiles, "ephemeral", row->ephemeral,
+		"stateful", 0, "created_at", render_time(row->created_at), "last_used_at",
+		render_time(row->last_used_at), "status", instance_state_to_string(state),
+		"status_code", instance_state_code(state), "type", "container", "location", "none",
+		"project", "default");
+	if (object && full) {
+		json_object_set_new(object, "state", render_state_of(instance));
+		json_object_set_new(object, "snapshots", json_null());
+		json_object_set_new(object, "backups", json_null());
+	}
+	return object;
+}

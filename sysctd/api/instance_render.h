@@ -1,0 +1,29 @@
+/* Instances as LXD's JSON. */
+#ifndef SYSCT_API_INSTANCE_RENDER_H
+#define SYSCT_API_INSTANCE_RENDER_H
+
+#include <jansson.h>
+
+#include "db/instances.h"
+#include "db/profiles.h"
+#include "error.h"
+
+struct instance;
+struct server;
+
+/**
+ * instance_render - one instance.
+ * @profiles: all of them, to expand the configuration.
+ * @instance: for its state; NULL when it is gone meanwhile.
+ * @full: with "state", "snapshots" and "backups" (recursion=2).
+ */
+json_t *instance_render(const struct instance_row *row, const struct profile_list *profiles,
+			struct instance *instance, bool full, struct error **error);
+
+/* What an ETag of an instance is made from: what PUT can change, without the description. */
+json_t *instance_render_etag(const struct instance_row *row);
+
+/* "/1.0/instances/NAME/state". */
+json_t *instance_render_state(struct instance *instance);
+
+#endif

@@ -1,0 +1,118 @@
+/* /1.0/storage-pools, to be read; making, changing and deleting pools comes later. */
+#include <string.h>
+
+#include "api/render.h"
+#include "api/routes.h"
+#include "cleanup.h"
+#include "db/images.h"
+#include "db/pools.h"
+#include "image/store.h"
+#include "server.h"
+#include "storage/storage.h"
+
+#define POOLS "/1.0/storage-pools"
+
+/* Instances, images and profiles; LXD says null when there are none. */
+static int add_used_by(struct server *server, const struct pool_row *row, json_t *pool,
+		       struct error **error)
+{
+	cleanup_image_list struct image_list images = {0};
+	bool has_images = strcmp(row->name, image_pool(server)) == 0;
+	if (has_images && db_image_list(server->db, &images, error) < 0)
+		return -1;
+	json_t *used_by = render_urls("/1.0/instances", row->used_by_instances);
+	json_t *profiles = render_urls("/1.0/profiles", row->used_by_profiles);
+	for (size_t i = 0; i < images.count; i++)
+		json_array_append_new(used_by,
+				      render_url("/1.0/images", images.rows[i].fingerprint));
+	json_array_extend(used_by, profiles);
+	json_decref(profiles);
+	if (json_array_size(used_by) == 0) {
+		json_decref(used_by);
+		used_by = json_null();
+	}
+	json_object_set_new(pool, "used_by", used_by);
+	return 0;
+}
+
+static json_t *pool_to_json(struct server *server, const struct pool_row *row,
+			    struct error **error)
+{
+	json_t *pool = json_pack("{s:s, s:s, s:s, s:O, s:s, s:[s]}", "name", row->name, "driver",
+				 row->driver, "description",
+				 row->description ? row->description : "", "config", row->config,
+				 "status", "Created", "locations", "none");
+	if (add_used_by(server, row, pool, error) == 0)
+		return pool;
+	json_decref(pool);
+	return NULL;
+}
+
+static struct response *get_pools(struct request *request, struct error **error)
+{
+	struct server *server = request_server(request);
+	cleanup_pool_list struct pool_list list = {0};
+	if (db_pool_list(server->db, &list, error) < 0)
+		return NULL;
+	json_t *objects = json_array();
+	for (size_t i = 0; i < list.count; i++) {
+		json_t *pool = pool_to_json(server, &list.rows[i], error);
+		if (!pool) {
+			json_decref(objects);
+			return NULL;
+		}
+		json_array_append_new(objects, pool);
+	}
+	return render_list(request, objects, POOLS, "name", error);
+}
+
+static struct response *get_pool(struct request *request, struct error **error)
+{
+	struct server *server = request_server(request);
+	cleanup_pool_row struct pool_row row = {0};
+	if (db_pool_get(server->db, request_parameter(request, "pool"), &row, error) < 0)
+		return NULL;
+	json_t *pool = pool_to_json(server, &row, error);
+	if (!pool)
+		return NULL;
+	json_t *content = json_pack("[s, s, O]", row.name, row.driver, row.config);
+	struct response *response = response_sync_etag(pool, content);
+	json_decref(content);
+	return response;
+}
+
+static struct response *get_pool_resources(struct request *request, struct error **error)
+{
+	struct server *server = request_server(request);
+	cleanup_pool_row struct pool_row row = {0};
+	struct storage_space space;
+	if (db_pool_get(server->db, request_parameter(request, "pool"), &row, error) < 0 ||
+	    storage_pool_space(server->storage, row.name, &space, error) < 0)
+		return NULL;
+	return response_sync(json_pack("{s:{s:I, s:I}, s:{s:I, s:I}}", "space", "total",
+				       (json_int_t)space.total, "used", (json_int_t)space.used,
+				       "inodes", "total", (json_int_t)space.inodes_total, "used",
+				       (json_int_t)space.inodes_used));
+}
+
+static struct response *not_yet(struct request *request, struct error **error)
+{
+	(void)request;
+	error_set(error, ERROR_UNSUPPORTED,
+		  "making, changing and deleting storage pools is not supported yet; there is the "
+		  "pool \"default\"");
+	return NULL;
+}
+
+#define POOL POOLS "/{pool}"
+
+const struct route storage_pool_routes[] = {
+	{.method = "GET", .path = POOLS, .handler = get_pools},
+	{.method = "POST", .path = POOLS, .handler = not_yet},
+	{.method = "GET", .path = POOL, .handler = get_pool},
+	{.method = "PUT", .path = POOL, .handler = not_yet},
+	{.method = "PATCH", .path = POOL, .handler = not_yet},
+	{.method = "DELETE", .path = POOL, .handler = not_yet},
+	{.method = "GET", .path = POOL "/resources", .handler = get_pool_resources},
+	{0},
+};

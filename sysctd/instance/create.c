@@ -1,0 +1,143 @@
+/* A new instance: image, row with an id range, root volume; all or nothing. */
+#include <string.h>
+#include <sys/utsname.h>
+#include <uuid/uuid.h>
+
+#include "cleanup.h"
+#include "db/images.h"
+#include "db/pools.h"
+#include "db/profiles.h"
+#include "image/image.h"
+#include "instance/config_keys.h"
+#include "instance/device_types.h"
+#include "instance/internal.h"
+#include "log.h"
+#include "memory.h"
+#include "server.h"
+#include "storage/storage.h"
+
+/* Valid in itself, and as a change: volatile.* is not the client's to set. */
+static int check_request(const struct instance_request *request, struct error **error)
+{
+	if (request->name && instance_check_name(request->name, error) < 0)
+		return -1;
+	if (request->config &&
+	    config_validate_change(NULL, request->config, CONFIG_SCOPE_INSTANCE, error) < 0)
+		return -1;
+	return request->devices ? devices_validate(request->devices, error) : 0;
+}
+
+static int check_free(struct server *server, const char *name, struct error **error)
+{
+	cleanup_instance struct instance *taken = instance_find(server, name, NULL);
+	return taken ? error_set(error, ERROR_EXISTS, "Instance \"%s\" already exists", name) : 0;
+}
+
+static void take_image(struct instance_row *row, const struct image_row *image)
+{
+	const char *key;
+	const json_t *value;
+	row->image = memory_strdup(image->fingerprint);
+	row->architecture = memory_strdup(image->architecture);
+	json_object_foreach(image->properties, key, value) {
+		cleanup_free char *name = memory_printf("image.%s", key);
+		json_object_set(row->config, name, (json_t *)value);
+	}
+	json_object_set_new(row->config, "volatile.base_image", json_string(image->fingerprint));
+}
+
+static void fill_row(struct server *server, const struct instance_request *request,
+		     const struct image_row *image, struct instance_row *row)
+{
+	uuid_t uuid;
+	uuid_generate(uuid);
+	row->uuid = memory_alloc(UUID_STR_LEN);
+	uuid_unparse_lower(uuid, row->uuid);
+	row->name = request->name ? memory_strdup(request->name) : instance_make_name(server);
+	row->description = memory_strdup(request->description ? request->description : "");
+	row->ephemeral = request->ephemeral;
+	row->profiles = json_is_array(request->profiles) ? json_deep_copy(request->profiles)
+							 : json_pack("[s]", "default");
+	row->devices = request->devices ? json_deep_copy(request->devices) : json_object();
+	row->config = json_object();
+	take_image(row, image);
+	if (request->config)
+		json_object_update(row->config, (json_t *)request->config);
+	config_normalize(row->config);
+	json_object_set_new(row->config, "volatile.uuid", json_string(row->uuid));
+}
+
+/* Everything that the row means together with its profiles must be valid before it is stored. */
+static int check_expanded(struct server *server, struct instance_row *row, struct error **error)
+{
+	json_t *config = NULL, *devices = NULL;
+	int result = -1;
+	if (instance_expand(server, row, &config, &devices, error) == 0) {
+		const char *pool = devices_validate(devices, error) < 0
+					   ? NULL
+					   : devices_root_pool(devices, error);
+		json_t *resources = pool ? instance_make_resources(server, config, error) : NULL;
+		if (resources) {
+			row->pool = memory_strdup(pool);
+			result = 0;
+		}
+		json_decref(resources);
+	}
+	json_decref(config);
+	json_decref(devices);
+	return result;
+}
+
+static int make_volume(struct server *server, struct instance_row *row, struct error **error)
+{
+	cleanup_pool_row struct pool_row pool = {0};
+	if (db_pool_get(server->db, row->pool, &pool, error) < 0)
+		return -1;
+	/* The id range is known once the row is stored; a crash in between leaves a
+	 * row without a volume or a volume without a row: storage_repair() knows both. */
+	return storage_volume_create(server->storage, pool.name, pool.driver, row->uuid, row->id_base,
+				     error);
+}
+
+static int store(struct server *server, struct instance_row *row, struct error **error)
+{
+	if (db_begin(server->db, DB_DURABLE, error) < 0)
+		return -1;
+	if (db_instance_create(server->db, row, &server->ids, error) < 0) {
+		db_rollback(server->db);
+		return -1;
+	}
+	if (make_volume(server, row, error) < 0) {
+		db_rollback(server->db);
+		return -1;
+	}
+	if (db_commit(server->db, error) < 0) {
+		storage_volume_abort(server->storage, row->pool, row->uuid);
+		return -1;
+	}
+	if (storage_volume_commit(server->storage, row->pool, row->uuid, error) == 0)
+		return 0;
+	storage_volume_abort(server->storage, row->pool, row->uuid);
+	db_instance_delete(server->db, row->id, NULL);
+	return -1;
+}
+
+int instance_create(struct server *server, const struct instance_request *request,
+		    struct operation *operation, struct instance_row *row, struct error **error)
+{
+	cleanup_image_row struct image_row image = {0};
+	if (check_request(request, error) < 0 ||
+	    (request->name && check_free(server, request->name, error) < 0) ||
+	    image_require(server, request->image, operation, &image, error) < 0)
+		return -1;
+	fill_row(server, request, &image, row);
+	if (check_expanded(server, row, error) < 0 || store(server, row, error) < 0)
+		return -1;
+	db_image_touch(server->db, image.id, db_now(), NULL);
+	struct instance *instance = instance_add(server, row);
+	log_event(LOG_LEVEL_INFO, row->name, "instance-created image=%.12s ids=%u", row->image,
+		  row->id_base);
+	instance_publish(instance, "instance-created");
+	instance_unref(instance);
+	return 0;
+}

@@ -1,0 +1,261 @@
+/* See device_types.h. A type is in the table when its behaviour is there. */
+#include "instance/device_types.h"
+
+#include <ctype.h>
+#include <string.h>
+
+enum { LONGEST_NAME = 64 };
+
+static int validate_root_path(const char *value, struct error **error)
+{
+	if (strcmp(value, "/") == 0)
+		return 0;
+	return error_set(error, ERROR_UNSUPPORTED,
+			 "sysct supports no disk but the root disk (path \"/\") yet, not \"%s\"",
+			 value);
+}
+
+static int validate_pool(const char *value, struct error **error)
+{
+	if (*value && !strchr(value, '/'))
+		return 0;
+	return error_set(error, ERROR_INVALID, "\"%s\" is not the name of a storage pool", value);
+}
+
+static const struct device_key disk_keys[] = {
+	{"path", true, validate_root_path, "Where the disk is in the instance. Only `/`."},
+	{"pool", true, validate_pool, "The storage pool that the root file system is in."},
+	{0},
+};
+
+static const struct device_key no_keys[] = {{0}};
+
+static const struct device_type types[] = {
+	{"disk", disk_keys, "The root file system of an instance."},
+	{"none", no_keys, "No device: hides the device of that name in a profile."},
+};
+
+/* Types and keys of disks that LXD or Incus has, for a message that tells so. */
+static const char *const unsupported_types[] = {
+	"gpu",	      "infiniband", "nic",	    "pci", "proxy", "tpm",
+	"unix-block", "unix-char",  "unix-hotplug", "usb", NULL,
+};
+static const char *const unsupported_disk_keys[] = {
+	"attached",
+	"boot.priority",
+	"ceph.cluster_name",
+	"ceph.user_name",
+	"dependent",
+	"io.bus",
+	"io.cache",
+	"io.threads",
+	"limits.max",
+	"limits.max.burst",
+	"limits.max.burst.length",
+	"limits.read",
+	"limits.read.burst",
+	"limits.write",
+	"limits.write.burst",
+	"propagation",
+	"raw.mount.options",
+	"readonly",
+	"recursive",
+	"required",
+	"shift",
+	"size",
+	"size.state",
+	"source",
+	"wwn",
+	NULL,
+};
+
+static bool is_listed(const char *const *list, const char *name)
+{
+	for (; *list; list++)
+		if (strcmp(*list, name) == 0)
+			return true;
+	return false;
+}
+
+const struct device_type *device_types(size_t *count)
+{
+	*count = sizeof(types) / sizeof(types[0]);
+	return types;
+}
+
+const struct device_type *device_type_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (strcmp(types[i].name, name) == 0)
+			return &types[i];
+	return NULL;
+}
+
+static const struct device_key *find_key(const struct device_type *type, const char *name)
+{
+	for (const struct device_key *key = type->keys; key->name; key++)
+		if (strcmp(key->name, name) == 0)
+			return key;
+	return NULL;
+}
+
+static int check_name(const char *name, struct error **error)
+{
+	size_t length = strlen(name);
+	bool good = length > 0 && length <= LONGEST_NAME && isalnum((unsigned char)*name);
+	for (const char *at = name; good && *at; at++)
+		good = isalnum((unsigned char)*at) || strchr("-_.:", *at);
+	if (good)
+		return 0;
+	return error_set(error, ERROR_INVALID,
+			 "not a name for a device: use up to %d letters, digits and \"-_.:\", the "
+			 "first a letter or digit",
+			 LONGEST_NAME);
+}
+
+static const struct device_type *check_type(const json_t *device, struct error **error)
+{
+	const char *name = json_string_value(json_object_get(device, "type"));
+	const struct device_type *type = name ? device_type_find(name) : NULL;
+	if (type)
+		return type;
+	if (!name || !*name)
+		error_set(error, ERROR_INVALID, "it has no type");
+	else if (is_listed(unsupported_types, name))
+		error_set(error, ERROR_UNSUPPORTED,
+			  "devices of type \"%s\" are not supported by sysct yet", name);
+	else
+		error_set(error, ERROR_INVALID, "there is no device type \"%s\"", name);
+	return NULL;
+}
+
+static int check_pair(const struct device_type *type, const char *name, const json_t *value,
+		      struct error **error)
+{
+	if (strcmp(name, "type") == 0)
+		return 0;
+	if (!json_is_string(value))
+		return error_set(error, ERROR_INVALID, "the value of \"%s\" is not a text", name);
+	const struct device_key *key = find_key(type, name);
+	if (key)
+		return key->validate(json_string_value(value), error);
+	if (strcmp(type->name, "disk") == 0 &&
+	    (is_listed(unsupported_disk_keys, name) || strncmp(name, "initial.", 8) == 0))
+		return error_set(error, ERROR_UNSUPPORTED,
+				 "\"%s\" of a disk is not supported by sysct yet", name);
+	return error_set(error, ERROR_INVALID, "a device of type \"%s\" has no key \"%s\"",
+			 type->name, name);
+}
+
+static int validate_device(const char *device_name, const json_t *device, struct error **error)
+{
+	const char *name;
+	json_t *value;
+	if (!json_is_object(device))
+		return error_set(error, ERROR_INVALID, "it is not an object");
+	if (check_name(device_name, error) < 0)
+		return -1;
+	const struct device_type *type = check_type(device, error);
+	if (!type)
+		return -1;
+	json_object_foreach((json_t *)device, name,
+			    value) if (check_pair(type, name, value, error) < 0) return -1;
+	for (const struct device_key *key = type->keys; key->name; key++)
+		if (key->required && !json_object_get(device, key->name))
+			return error_set(error, ERROR_INVALID, "it has no \"%s\"", key->name);
+	return 0;
+}
+
+static bool is_root(const json_t *device)
+{
+	const char *type = json_string_value(json_object_get(device, "type"));
+	const char *path = json_string_value(json_object_get(device, "path"));
+	return type && path && strcmp(type, "disk") == 0 && strcmp(path, "/") == 0;
+}
+
+int devices_validate(const json_t *devices, struct error **error)
+{
+	const char *name, *root = NULL;
+	json_t *device;
+	if (devices && !json_is_object(devices))
+		return error_set(error, ERROR_INVALID, "the devices are not an object");
+	json_object_foreach((json_t *)devices, name, device)
+	{
+		if (validate_device(name, device, error) < 0)
+			return error_prefix(error, "device \"%s\"", name);
+		if (root && is_root(device))
+			return error_set(error, ERROR_INVALID,
+					 "devices \"%s\" and \"%s\" are both a root disk", root,
+					 name);
+		if (is_root(device))
+			root = name;
+	}
+	return 0;
+}
+
+const json_t *devices_find_root(const json_t *devices, const char **name)
+{
+	const char *key;
+	json_t *device;
+	json_object_foreach((json_t *)devices, key, device)
+	{
+		if (!is_root(device))
+			continue;
+		if (name)
+			*name = key;
+		return device;
+	}
+	return NULL;
+}
+
+const char *devices_root_pool(const json_t *devices, struct error **error)
+{
+	const json_t *root = devices_find_root(devices, NULL);
+	const char *pool = json_string_value(json_object_get(root, "pool"));
+	if (!pool)
+		error_set(error, ERROR_INVALID,
+			  "the instance has no root disk: give it a profile that has one (as "
+			  "\"default\" has), or a device of type disk with path \"/\" and a pool");
+	return pool;
+}
+
+static int apply_profile(const struct profile_list *profiles, const char *name, json_t *config,
+			 json_t *devices, struct error **error)
+{
+	const struct profile_row *profile = profile_list_find(profiles, name);
+	if (!profile)
+		return error_set(error, ERROR_NOT_FOUND, "Profile not found: \"%s\"",
+				 name ? name : "");
+	json_object_update(config, profile->config);
+	json_object_update(devices, profile->devices);
+	return 0;
+}
+
+static void give(json_t **to, json_t *value)
+{
+	if (to)
+		*to = value;
+	else
+		json_decref(value);
+}
+
+int config_expand(const struct profile_list *profiles, const json_t *names, const json_t *config,
+		  const json_t *devices, json_t **expanded_config, json_t **expanded_devices,
+		  struct error **error)
+{
+	json_t *all_config = json_object();
+	json_t *all_devices = json_object();
+	for (size_t i = 0; i < json_array_size(names); i++) {
+		const char *name = json_string_value(json_array_get(names, i));
+		if (apply_profile(profiles, name, all_config, all_devices, error) < 0) {
+			json_decref(all_config);
+			json_decref(all_devices);
+			return -1;
+		}
+	}
+	json_object_update(all_config, (json_t *)config);
+	json_object_update(all_devices, (json_t *)devices);
+	give(expanded_config, all_config);
+	give(expanded_devices, all_devices);
+	return 0;
+}

@@ -1,0 +1,34 @@
+/* What the files of instance/ share. */
+#ifndef SYSCT_INSTANCE_INTERNAL_H
+#define SYSCT_INSTANCE_INTERNAL_H
+
+#include "instance/instance.h"
+
+struct watcher;
+
+struct watcher *watcher_create(struct server *server, struct error **error);
+void watcher_free(struct watcher *watcher);
+struct watcher *instance_registry_watcher(struct instance_registry *registry);
+
+struct instance *instance_ref(struct instance *instance);
+
+/* Calls @visit for every instance, with a reference held, without the registry's lock. */
+void instance_registry_each(struct server *server,
+			    void (*visit)(struct instance *instance, void *data), void *data);
+
+/* The monitor reported the end, or died: clean up and tell. @state: its last message, or NULL. */
+void instance_ended(struct instance *instance, const json_t *state);
+
+/* The last lines of the console's log, for an error message; the caller frees it. "" when empty. */
+char *instance_console_tail(const struct instance *instance, size_t lines);
+
+/* Signal that asks init for a clean stop, by the image's init. */
+int instance_stop_signal(const json_t *expanded_config);
+
+/* Makes "amber-otter": a name that no instance has. The caller frees it. */
+char *instance_make_name(struct server *server);
+
+/* Removes row, volume and registry entry of a stopped instance whose lock is held. */
+int instance_destroy(struct instance *instance, struct error **error);
+
+#endif

@@ -1,0 +1,121 @@
+/* From stopped to a running init. */
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "file.h"
+#include "instance/internal.h"
+#include "log.h"
+#include "memory.h"
+#include "server.h"
+
+static int check_startable(struct instance *instance, struct error **error)
+{
+	enum instance_state state = instance_get_state(instance);
+	if (state == INSTANCE_STOPPED || state == INSTANCE_ERROR)
+		return 0;
+	if (state == INSTANCE_FROZEN)
+		return error_set(error, ERROR_INVALID, "The instance is frozen: resume it");
+	return error_set(error, ERROR_INVALID, "The instance is already running");
+}
+
+char *instance_console_tail(const struct instance *instance, size_t lines)
+{
+	cleanup_free char *directory = instance_log_directory(instance);
+	cleanup_free char *path = memory_printf("%s/console.log", directory);
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[4097];
+	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	ssize_t count = size <= 0 ? 0 : pread(fd, text, 4096, size > 4096 ? size - 4096 : 0);
+	if (count <= 0)
+		return memory_strdup("");
+	text[count] = '\0';
+	char *at = text + count;
+	while (at > text && lines > 0)
+		if (*--at == '\n' && at[1] && --lines == 0)
+			at++;
+	return memory_strdup(at);
+}
+
+static int spawn(struct instance *instance, const struct instance_row *row, struct error **error)
+{
+	struct server *server = instance->server;
+	cleanup_free char *directory = instance_run_directory(instance);
+	cleanup_free char *cgroup = instance_cgroup_path(instance);
+	cleanup_free char *program = memory_printf("%s/sysct-monitor", server->libexec);
+	json_t *spec = instance_make_spec(instance, row, error);
+	if (!spec)
+		return -1;
+	struct monitor_link link = MONITOR_LINK_INIT;
+	int result = monitor_spawn(program, directory, spec, &link, error);
+	json_decref(spec);
+	if (result < 0) {
+		monitor_link_close(&link);
+		monitor_forget(directory, cgroup, NULL);
+		return -1;
+	}
+	pthread_mutex_lock(&instance->lock);
+	instance->link = link;
+	instance->stop_wanted = false;
+	free(instance->last_error);
+	instance->last_error = NULL;
+	cgroup_open(&instance->cgroup, cgroup, NULL);
+	pthread_mutex_unlock(&instance->lock);
+	return 0;
+}
+
+/* An init that ends at once has not been started, as far as its user is concerned. */
+static int check_alive(struct instance *instance, int pidfd, struct error **error)
+{
+	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+	if (pidfd < 0 || poll(&ended, 1, 0) == 0 || instance_wait_stopped(instance, 5000, NULL) < 0)
+		return 0;
+	pthread_mutex_lock(&instance->lock);
+	cleanup_free char *reason = instance->last_error ? memory_strdup(instance->last_error) : NULL;
+	pthread_mutex_unlock(&instance->lock);
+	if (!reason)
+		return 0; /* it halted by itself: its right */
+	cleanup_free char *tail = instance_console_tail(instance, 10);
+	return error_set(error, ERROR_INTERNAL, "%s: %s at once%s%s", instance->name, reason,
+			 *tail ? "; the console's last lines:\n" : "", tail);
+}
+
+static int start_locked(struct instance *instance, struct error **error)
+{
+	struct server *server = instance->server;
+	cleanup_instance_row struct instance_row row = {0};
+	if (db_instance_get_by_id(server->db, instance->id, &row, error) < 0)
+		return -1;
+	instance_set_state(instance, INSTANCE_STARTING);
+	if (spawn(instance, &row, error) < 0) {
+		instance_set_state(instance, INSTANCE_STOPPED);
+		return -1;
+	}
+	instance_set_state(instance, INSTANCE_RUNNING);
+	cleanup_close int pidfd = fcntl(instance->link.pidfd, F_DUPFD_CLOEXEC, 0);
+	if (instance_watch(instance, error) < 0) {
+		instance_ended(instance, NULL);
+		return -1;
+	}
+	if (db_begin(server->db, DB_VOLATILE, NULL) == 0) {
+		db_instance_touch(server->db, instance->id, db_now(), NULL);
+		db_instance_set_power(server->db, instance->id, INSTANCE_POWER_RUNNING, NULL);
+		db_commit(server->db, NULL);
+	}
+	return check_alive(instance, pidfd, error);
+}
+
+int instance_start(struct instance *instance, struct error **error)
+{
+	if (instance_lock(instance, "start", 30000, error) < 0)
+		return -1;
+	cleanup_instance_lock struct instance *held = instance;
+	if (check_startable(held, error) < 0)
+		return -1;
+	if (start_locked(held, error) == 0)
+		return 0;
+	log_event(LOG_LEVEL_ERROR, instance->name, "%s", error ? error_message(*error) : "not started");
+	return -1;
+}

@@ -1,0 +1,129 @@
+/* Stopping, restarting, freezing. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "instance/config_keys.h"
+#include "instance/internal.h"
+#include "memory.h"
+#include "process.h"
+#include "server.h"
+
+enum { FREEZE_TIMEOUT = 10000, DEFAULT_STOP_TIMEOUT = 600 };
+
+static int check_stoppable(struct instance *instance, struct error **error)
+{
+	enum instance_state state = instance_get_state(instance);
+	if (state == INSTANCE_STOPPED || state == INSTANCE_ERROR)
+		return error_set(error, ERROR_INVALID, "The instance is already stopped");
+	return 0;
+}
+
+static void want_stop(struct instance *instance)
+{
+	pthread_mutex_lock(&instance->lock);
+	instance->stop_wanted = true;
+	pthread_mutex_unlock(&instance->lock);
+}
+
+/* cgroup.kill needs neither the monitor nor the operation lock: a forced stop
+ * also ends a graceful one that waits. */
+static int kill_all(struct instance *instance, struct error **error)
+{
+	pthread_mutex_lock(&instance->lock);
+	int result = instance->cgroup.unified >= 0 ? cgroup_kill(&instance->cgroup, error) : 0;
+	pthread_mutex_unlock(&instance->lock);
+	return result;
+}
+
+static int force(struct instance *instance, struct error **error)
+{
+	if (check_stoppable(instance, error) < 0)
+		return -1;
+	want_stop(instance);
+	if (kill_all(instance, error) < 0)
+		return -1;
+	return instance_wait_stopped(instance, 60000, error);
+}
+
+static int signal_init(struct instance *instance, struct error **error)
+{
+	cleanup_instance_row struct instance_row row = {0};
+	json_t *config = NULL;
+	if (db_instance_get_by_id(instance->server->db, instance->id, &row, error) < 0 ||
+	    instance_expand(instance->server, &row, &config, NULL, error) < 0)
+		return -1;
+	int number = instance_stop_signal(config);
+	json_decref(config);
+	pthread_mutex_lock(&instance->lock);
+	int result = instance->link.pidfd < 0
+			     ? 0
+			     : process_pidfd_signal(instance->link.pidfd, number);
+	pthread_mutex_unlock(&instance->lock);
+	if (result < 0 && errno != ESRCH)
+		return error_errno(error, errno, "signalling init of %s", instance->name);
+	return 0;
+}
+
+/* Seconds: what was asked, or boot.host_shutdown_timeout-like patience. */
+static int graceful(struct instance *instance, int timeout, struct error **error)
+{
+	if (instance_lock(instance, "stop", 30000, error) < 0)
+		return -1;
+	cleanup_instance_lock struct instance *held = instance;
+	if (check_stoppable(held, error) < 0)
+		return -1;
+	if (instance_get_state(held) == INSTANCE_FROZEN)
+		return error_set(error, ERROR_INVALID,
+				 "The instance is frozen: resume it, or stop it with --force");
+	want_stop(held);
+	instance_set_state(held, INSTANCE_STOPPING);
+	int limit = (timeout > 0 ? timeout : DEFAULT_STOP_TIMEOUT) * 1000;
+	if (signal_init(held, error) == 0 && instance_wait_stopped(held, limit, error) == 0)
+		return 0;
+	if (instance_get_state(held) == INSTANCE_STOPPING)
+		instance_set_state(held, INSTANCE_RUNNING);
+	return -1;
+}
+
+int instance_stop(struct instance *instance, bool forced, int timeout, struct error **error)
+{
+	return forced ? force(instance, error) : graceful(instance, timeout, error);
+}
+
+int instance_restart(struct instance *instance, bool forced, int timeout, struct error **error)
+{
+	/* An ephemeral instance would be deleted between the two. */
+	bool ephemeral = instance->ephemeral;
+	instance->ephemeral = false;
+	int result = instance_stop(instance, forced, timeout, error);
+	if (result == 0)
+		result = instance_start(instance, error);
+	instance->ephemeral = ephemeral;
+	return result;
+}
+
+int instance_freeze(struct instance *instance, bool freeze, struct error **error)
+{
+	if (instance_lock(instance, freeze ? "freeze" : "unfreeze", 30000, error) < 0)
+		return -1;
+	cleanup_instance_lock struct instance *held = instance;
+	enum instance_state state = instance_get_state(held);
+	if (freeze && state == INSTANCE_FROZEN)
+		return error_set(error, ERROR_INVALID, "The instance is already frozen");
+	if (!freeze && state != INSTANCE_FROZEN)
+		return error_set(error, ERROR_INVALID, "The instance is not frozen");
+	if (freeze && instance_check_running(held, error) < 0)
+		return -1;
+	struct cgroup cgroup = CGROUP_INIT;
+	cleanup_free char *path = instance_cgroup_path(held);
+	if (cgroup_open(&cgroup, path, error) < 0)
+		return -1;
+	int result = cgroup_freeze(&cgroup, freeze, FREEZE_TIMEOUT, error);
+	cgroup_close(&cgroup);
+	if (result == 0)
+		instance_set_state(held, freeze ? INSTANCE_FROZEN : INSTANCE_RUNNING);
+	return result;
+}

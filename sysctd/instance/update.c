@@ -1,0 +1,142 @@
+/* Changing configuration, devices and profiles, stopped and live. */
+#include <string.h>
+
+#include "cleanup.h"
+#include "db/profiles.h"
+#include "instance/config_keys.h"
+#include "instance/device_types.h"
+#include "instance/internal.h"
+#include "log.h"
+#include "memory.h"
+#include "server.h"
+
+static int check(struct server *server, const struct instance_row *old, struct instance_row *new,
+		 json_t **config, json_t **devices, struct error **error)
+{
+	config_normalize(new->config);
+	if (config_validate_change(old->config, new->config, CONFIG_SCOPE_INSTANCE, error) < 0 ||
+	    devices_validate(new->devices, error) < 0 ||
+	    instance_expand(server, new, config, devices, error) < 0)
+		return -1;
+	/* Also the sum: a second root disk under another name is an error only there. */
+	const char *pool = devices_validate(*devices, error) < 0 ? NULL
+								 : devices_root_pool(*devices, error);
+	if (!pool)
+		return -1;
+	if (strcmp(pool, old->pool) != 0)
+		return error_set(error, ERROR_UNSUPPORTED,
+				 "the root disk cannot be moved from pool %s to %s", old->pool, pool);
+	return 0;
+}
+
+/* limits.* of a running instance; its processes must not be frozen half way, so
+ * the old limits come back when one of the new is refused. */
+static int apply_live(struct instance *instance, const json_t *old, const json_t *new,
+		      struct error **error)
+{
+	json_t *resources = instance_make_resources(instance->server, new, error);
+	struct cgroup cgroup = CGROUP_INIT;
+	cleanup_free char *path = instance_cgroup_path(instance);
+	int result = -1;
+	if (resources && cgroup_open(&cgroup, path, error) == 0) {
+		result = cgroup_apply(&cgroup, resources, error);
+		json_t *before = result < 0 ? instance_make_resources(instance->server, old, NULL) : NULL;
+		if (before)
+			cgroup_apply(&cgroup, before, NULL);
+		json_decref(before);
+		cgroup_close(&cgroup);
+	}
+	json_decref(resources);
+	return result;
+}
+
+static bool same_limits(const json_t *one, const json_t *other)
+{
+	static const char *const keys[] = {"limits.memory", "limits.cpu", "limits.processes"};
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const json_t *a = json_object_get(one, keys[i]), *b = json_object_get(other, keys[i]);
+		if (a != b && !(a && b && json_equal(a, b)))
+			return false;
+	}
+	return true;
+}
+
+/* What the next boot from inside will use. */
+static void refresh_spec(struct instance *instance, const struct instance_row *row)
+{
+	cleanup_error struct error *error = NULL;
+	cleanup_free char *directory = instance_run_directory(instance);
+	json_t *spec = instance_make_spec(instance, row, &error);
+	if (!spec || monitor_update_spec(directory, spec, &error) < 0)
+		log_event(LOG_LEVEL_WARNING, instance->name, "%s", error_message(error));
+	json_decref(spec);
+}
+
+static bool is_up(struct instance *instance)
+{
+	enum instance_state state = instance_get_state(instance);
+	return state == INSTANCE_RUNNING || state == INSTANCE_FROZEN || state == INSTANCE_STOPPING;
+}
+
+static int update_locked(struct instance *instance, struct instance_row *row, struct error **error)
+{
+	struct server *server = instance->server;
+	cleanup_instance_row struct instance_row old = {0};
+	json_t *before = NULL, *after = NULL, *devices = NULL;
+	int result = -1;
+	bool up = is_up(instance);
+	if (db_instance_get_by_id(server->db, instance->id, &old, error) == 0 &&
+	    check(server, &old, row, &after, &devices, error) == 0 &&
+	    instance_expand(server, &old, &before, NULL, error) == 0 &&
+	    (!up || same_limits(before, after) || apply_live(instance, before, after, error) == 0))
+		result = db_instance_update(server->db, row, error);
+	json_decref(before);
+	json_decref(after);
+	json_decref(devices);
+	if (result < 0)
+		return -1;
+	instance->ephemeral = row->ephemeral;
+	if (up)
+		refresh_spec(instance, row);
+	instance_publish(instance, "instance-updated");
+	return 0;
+}
+
+int instance_update(struct instance *instance, struct instance_row *row, struct error **error)
+{
+	if (instance_lock(instance, "update", 30000, error) < 0)
+		return -1;
+	cleanup_instance_lock struct instance *held = instance;
+	return update_locked(held, row, error);
+}
+
+static int apply_to(struct server *server, const char *name, struct error **error)
+{
+	cleanup_instance struct instance *instance = instance_find(server, name, NULL);
+	cleanup_instance_row struct instance_row row = {0};
+	json_t *config = NULL;
+	if (!instance || !is_up(instance))
+		return 0;
+	if (db_instance_get_by_id(server->db, instance->id, &row, error) < 0 ||
+	    instance_expand(server, &row, &config, NULL, error) < 0)
+		return -1;
+	int result = apply_live(instance, config, config, error);
+	json_decref(config);
+	if (result == 0)
+		refresh_spec(instance, &row);
+	return result < 0 ? error_prefix(error, "%s", name) : 0;
+}
+
+int instances_profile_changed(struct server *server, const char *profile, struct error **error)
+{
+	cleanup_profile_row struct profile_row row = {0};
+	if (db_profile_get(server->db, profile, &row, error) < 0)
+		return -1;
+	size_t i;
+	const json_t *name;
+	int result = 0;
+	json_array_foreach(row.used_by, i, name)
+		if (apply_to(server, json_string_value(name), error) < 0)
+			result = -1;
+	return result;
+}

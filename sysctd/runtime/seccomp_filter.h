@@ -1,0 +1,13 @@
+/* The default seccomp denylist, compiled by sysctd, loaded by the monitor. */
+#ifndef SYSCT_SECCOMP_FILTER_H
+#define SYSCT_SECCOMP_FILTER_H
+
+#include "error.h"
+
+/**
+ * seccomp_filter_write - compile the denylist for this machine into a file.
+ * @path: replaced atomically; instances that run keep what they loaded.
+ */
+int seccomp_filter_write(const char *path, struct error **error);
+
+#endif

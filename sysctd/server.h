@@ -1,0 +1,37 @@
+/*
+ * The one global object of the daemon, passed down to everything.
+ * main.c makes it; each subject owns the member it is named after.
+ */
+#ifndef SYSCT_SERVER_H
+#define SYSCT_SERVER_H
+
+#include <stdint.h>
+
+#include "db/instances.h"
+#include "paths.h"
+
+struct api_server;
+struct db;
+struct event_hub;
+struct image_builder;
+struct instance_registry;
+struct operation_manager;
+struct storage;
+
+struct server {
+	struct paths paths;
+	struct id_pool ids;        /* from /etc/subuid and /etc/subgid */
+	char *libexec;             /* directory of our own programs (sysct-monitor, sysct-unpack) */
+	char *templates;           /* directory of the templates that come with sysct */
+	char *seccomp;             /* file with the compiled default filter */
+	struct db *db;
+	struct event_hub *events;
+	struct operation_manager *operations;
+	struct storage *storage;
+	struct image_builder *images;
+	struct instance_registry *instances;
+	struct api_server *api;
+	int64_t started_at;        /* nanoseconds since the epoch */
+};
+
+#endif

@@ -1,0 +1,99 @@
+/* Removes ".del-" directories in a thread of its own, so that deleting answers at once. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "file.h"
+#include "log.h"
+#include "memory.h"
+#include "storage/internal.h"
+
+enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_CLASS_IDLE = 3, IOPRIO_CLASS_SHIFT = 13 };
+
+static bool stopping(struct storage *storage)
+{
+	pthread_mutex_lock(&storage->lock);
+	bool stop = storage->stopping;
+	pthread_mutex_unlock(&storage->lock);
+	return stop;
+}
+
+static void reclaim_directory(struct storage *storage, const char *path)
+{
+	cleanup_dir DIR *dir = opendir(path);
+	struct dirent *entry;
+	while (dir && !stopping(storage) && (entry = readdir(dir))) {
+		cleanup_error struct error *error = NULL;
+		if (strncmp(entry->d_name, STORAGE_DELETED, strlen(STORAGE_DELETED)) != 0)
+			continue;
+		if (file_remove_tree_at(dirfd(dir), entry->d_name, &error) < 0)
+			log_event(LOG_LEVEL_WARNING, NULL, "reclaiming %s/%s: %s", path,
+				  entry->d_name, error_message(error));
+	}
+}
+
+static void reclaim_all(struct storage *storage)
+{
+	cleanup_dir DIR *dir = opendir(storage->root);
+	struct dirent *pool;
+	while (dir && (pool = readdir(dir)))
+		for (int kind = 0; pool->d_name[0] != '.' && kind < STORAGE_KIND_COUNT; kind++) {
+			cleanup_free char *path = memory_printf("%s/%s/%s", storage->root,
+								pool->d_name,
+								storage_kind_directory(kind));
+			reclaim_directory(storage, path);
+		}
+}
+
+static void *reclaimer(void *data)
+{
+	struct storage *storage = data;
+	/* ioprio_set(2): only when nobody else wants the disk. */
+	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE << IOPRIO_CLASS_SHIFT);
+	pthread_mutex_lock(&storage->lock);
+	while (!storage->stopping) {
+		if (!storage->pending) {
+			pthread_cond_wait(&storage->wake, &storage->lock);
+			continue;
+		}
+		storage->pending = false;
+		pthread_mutex_unlock(&storage->lock);
+		reclaim_all(storage);
+		pthread_mutex_lock(&storage->lock);
+	}
+	pthread_mutex_unlock(&storage->lock);
+	return NULL;
+}
+
+int storage_reclaimer_start(struct storage *storage, struct error **error)
+{
+	int problem = pthread_create(&storage->reclaimer, NULL, reclaimer, storage);
+	if (problem)
+		return error_errno(error, problem, "starting a thread");
+	storage->reclaimer_runs = true;
+	return 0;
+}
+
+void storage_reclaimer_stop(struct storage *storage)
+{
+	if (!storage->reclaimer_runs)
+		return;
+	pthread_mutex_lock(&storage->lock);
+	storage->stopping = true;
+	pthread_cond_signal(&storage->wake);
+	pthread_mutex_unlock(&storage->lock);
+	pthread_join(storage->reclaimer, NULL);
+	storage->reclaimer_runs = false;
+}
+
+void storage_reclaim(struct storage *storage)
+{
+	pthread_mutex_lock(&storage->lock);
+	storage->pending = true;
+	pthread_cond_signal(&storage->wake);
+	pthread_mutex_unlock(&storage->lock);
+}

@@ -1,0 +1,105 @@
+/* After a start: directories and rows agree again (the crash rule of storage.h). */
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "db/pools.h"
+#include "file.h"
+#include "log.h"
+#include "memory.h"
+#include "server.h"
+#include "storage/internal.h"
+
+static const struct instance_row *find_uuid(const struct instance_list *list, const char *uuid)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->rows[i].uuid, uuid) == 0)
+			return &list->rows[i];
+	return NULL;
+}
+
+static bool has_prefix(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static int repair_new(struct server *server, const char *pool, const char *uuid,
+		      const struct instance_row *row, struct error **error)
+{
+	if (row) {
+		log_event(LOG_LEVEL_INFO, row->name, "finishing the creation of its volume");
+		return storage_volume_commit(server->storage, pool, uuid, error);
+	}
+	log_event(LOG_LEVEL_INFO, NULL, "removing half made volume %s", uuid);
+	storage_volume_abort(server->storage, pool, uuid);
+	return 0;
+}
+
+static int repair_deleted(struct server *server, const struct instance_row *row,
+			  struct error **error)
+{
+	if (!row)
+		return 0;
+	log_event(LOG_LEVEL_INFO, row->name, "finishing its deletion");
+	return db_instance_delete(server->db, row->id, error);
+}
+
+static int repair_volume(struct server *server, const char *pool, const char *name,
+			 const struct instance_list *list, struct error **error)
+{
+	if (has_prefix(name, STORAGE_NEW)) {
+		const char *uuid = name + strlen(STORAGE_NEW);
+		return repair_new(server, pool, uuid, find_uuid(list, uuid), error);
+	}
+	if (has_prefix(name, STORAGE_DELETED))
+		return repair_deleted(server, find_uuid(list, name + strlen(STORAGE_DELETED)), error);
+	if (name[0] != '.' && !find_uuid(list, name))
+		log_event(LOG_LEVEL_WARNING, NULL,
+			  "volume %s in pool %s belongs to no instance of the database; left alone",
+			  name, pool);
+	return 0;
+}
+
+static int repair_volumes(struct server *server, const char *pool, const struct instance_list *list,
+			  struct error **error)
+{
+	cleanup_free char *path = storage_path(server->storage, pool, STORAGE_INSTANCES, "", "");
+	cleanup_dir DIR *dir = opendir(path);
+	struct dirent *entry;
+	while (dir && (entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    repair_volume(server, pool, entry->d_name, list, error) < 0)
+			return -1;
+	return 0;
+}
+
+static void repair_images(struct server *server, const char *pool)
+{
+	cleanup_free char *path = storage_path(server->storage, pool, STORAGE_IMAGES, "", "");
+	cleanup_dir DIR *dir = opendir(path);
+	struct dirent *entry;
+	while (dir && (entry = readdir(dir)))
+		if (has_prefix(entry->d_name, STORAGE_NEW))
+			storage_image_abort(server->storage, pool,
+					    entry->d_name + strlen(STORAGE_NEW));
+}
+
+int storage_repair(struct server *server, struct error **error)
+{
+	cleanup_pool_list struct pool_list pools = {0};
+	cleanup_instance_list struct instance_list list = {0};
+	if (db_pool_list(server->db, &pools, error) < 0 ||
+	    db_instance_list(server->db, &list, error) < 0)
+		return -1;
+	for (size_t i = 0; i < pools.count; i++) {
+		const struct pool_row *pool = &pools.rows[i];
+		if (storage_pool_prepare(server->storage, pool->name, pool->driver, error) < 0)
+			return error_prefix(error, "pool %s", pool->name);
+		repair_images(server, pool->name);
+		if (repair_volumes(server, pool->name, &list, error) < 0)
+			return -1;
+	}
+	storage_reclaim(server->storage);
+	return 0;
+}
