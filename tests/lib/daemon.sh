@@ -1,0 +1,62 @@
+# Sourced by test programs, after tap.sh, in a test host: a daemon of the test's own.
+# shellcheck shell=bash
+#
+# SYSCT_BUILD names the build directory (default: build below the top); installed programs are used where it is "installed".
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+SYSCT_BUILD=${SYSCT_BUILD:-$top/build}
+SYSCT_TEST_IMAGES=${SYSCT_TEST_IMAGES:-${SYSCT_TEST_CACHE:-$HOME/.cache/sysct-tests}/images}
+export SYSCT_BUILD SYSCT_TEST_IMAGES
+if [ "$SYSCT_BUILD" != installed ]; then
+	export PATH=$SYSCT_BUILD/bin:$SYSCT_BUILD/sbin:$PATH
+	export SYSCT_LIBEXEC=$SYSCT_BUILD/libexec SYSCT_TEMPLATES=$top/templates
+fi
+daemon_pid=
+daemon_log=$SYSCT_DIR/sysctd.log
+
+# daemon_start [OPTION...]: returns when clients are served; images come from tests/lib/templates.
+daemon_start() {
+	mkdir -p "$SYSCT_DIR/etc/templates"
+	ln -sf "$top/tests/lib/templates/sysct-prebuilt" "$SYSCT_DIR/etc/templates/"
+	sysctd "$@" >>"$daemon_log" 2>&1 &
+	daemon_pid=$!
+	wait_until 20 daemon_answers || { cat "$daemon_log" >&2; bail "sysctd does not start"; }
+}
+
+daemon_answers() {
+	kill -0 "$daemon_pid" 2>/dev/null && sysct query /1.0 >/dev/null 2>&1
+}
+
+# daemon_stop [SIGNAL]: instances go on.
+daemon_stop() {
+	kill "-${1:-TERM}" "$daemon_pid" 2>/dev/null || true
+	wait "$daemon_pid" 2>/dev/null || true
+	daemon_pid=
+}
+
+# Everything of this test away again, so that a leak check finds what the daemon forgot.
+daemon_end() {
+	local names
+	names=$(sysct list -f csv -c n 2>/dev/null) || true
+	# shellcheck disable=SC2086
+	[ -z "$names" ] || sysct delete --force $names
+	daemon_stop
+}
+
+# instance_init_pid NAME: on the host.
+instance_init_pid() {
+	sysct query "/1.0/instances/$1/state" | python3 -c 'import json,sys; print(json.load(sys.stdin)["pid"])'
+}
+
+# boots NAME: waits until systemd says "running"; fails when the boot ends otherwise.
+boots() {
+	wait_until 120 boot_ended "$1"
+	[ "$(sysct exec "$1" -- systemctl is-system-running 2>/dev/null)" = running ]
+}
+
+boot_ended() {
+	case $(sysct exec "$1" -- systemctl is-system-running 2>/dev/null) in
+	running | degraded | maintenance) return 0 ;;
+	*) return 1 ;;
+	esac
+}
