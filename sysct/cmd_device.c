@@ -86,8 +86,7 @@ static int change_device(json_t *body, void *data, struct error **error)
 	json_t *device = json_object_get(json_object_get(body, "devices"), name), *value;
 	if (!device)
 		return no_device(change->cli, name, error);
-	json_object_foreach(change->settings, key, value)
-	{
+	json_object_foreach (change->settings, key, value) {
 		const char *text = json_string_value(value);
 		if (text && *text)
 			json_object_set(device, key, value);
@@ -154,7 +153,8 @@ static int run_list(struct cli *cli, struct error **error)
 	json_t *device;
 	if (!data)
 		return -1;
-	json_object_foreach(json_object_get(data, "devices"), name, device) printf("%s\n", name);
+	json_object_foreach (json_object_get(data, "devices"), name, device)
+		printf("%s\n", name);
 	return output_flush(error);
 }
 

@@ -162,8 +162,7 @@ static int run_alias_list(struct cli *cli, struct error **error)
 	size_t index;
 	json_t *alias;
 	table_init(&table, headers, 4);
-	json_array_foreach(list, index, alias)
-	{
+	json_array_foreach (list, index, alias) {
 		cleanup_free char *target = memory_printf("%.12s", json_text(alias, "target"));
 		table_add(&table, json_text(alias, "name"));
 		table_add(&table, target);

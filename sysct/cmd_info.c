@@ -58,7 +58,7 @@ static void print_identity(const json_t *instance)
 	if (strncmp(json_text(instance, "last_used_at"), "0001-", 5) != 0)
 		print_text("Last used", json_text(instance, "last_used_at"));
 	printf("Profiles:");
-	json_array_foreach(json_object_get(instance, "profiles"), index, profile)
+	json_array_foreach (json_object_get(instance, "profiles"), index, profile)
 		printf("%s %s", index ? "," : "",
 		       json_is_string(profile) ? json_string_value(profile) : "");
 	putchar('\n');
@@ -68,8 +68,7 @@ static void print_disks(const json_t *state)
 {
 	const char *name;
 	json_t *disk;
-	json_object_foreach(json_object_get(state, "disk"), name, disk)
-	{
+	json_object_foreach (json_object_get(state, "disk"), name, disk) {
 		printf("  Disk %s:\n", name);
 		print_size("    Usage", disk, "usage");
 		print_size("    Total", disk, "total");
@@ -88,9 +87,10 @@ static void print_link(const char *name, const json_t *link)
 	print_number("    MTU", link, "mtu");
 	print_size("    Bytes received", counters, "bytes_received");
 	print_size("    Bytes sent", counters, "bytes_sent");
-	json_array_foreach(json_object_get(link, "addresses"), index, address) printf(
-		"    %s: %s/%s (%s)\n", json_text(address, "family"), json_text(address, "address"),
-		json_text(address, "netmask"), json_text(address, "scope"));
+	json_array_foreach (json_object_get(link, "addresses"), index, address)
+		printf("    %s: %s/%s (%s)\n", json_text(address, "family"),
+		       json_text(address, "address"), json_text(address, "netmask"),
+		       json_text(address, "scope"));
 }
 
 static void print_resources(const json_t *state)
@@ -109,7 +109,8 @@ static void print_resources(const json_t *state)
 	print_size("  Memory, limit", memory, "total");
 	print_size("  Swap", memory, "swap_usage");
 	print_disks(state);
-	json_object_foreach(json_object_get(state, "network"), name, link) print_link(name, link);
+	json_object_foreach (json_object_get(state, "network"), name, link)
+		print_link(name, link);
 }
 
 /* The last lines of the console; bytes that steer a terminal are replaced. */
@@ -165,8 +166,9 @@ static int instance_info(struct cli *cli, const char *name, struct error **error
 		print_resources(json_object_get(instance, "state"));
 	if (json_array_size(json_object_get(instance, "snapshots")))
 		printf("Snapshots:\n");
-	json_array_foreach(json_object_get(instance, "snapshots"), index, snapshot) printf(
-		"  - %s (%s)\n", json_text(snapshot, "name"), json_text(snapshot, "created_at"));
+	json_array_foreach (json_object_get(instance, "snapshots"), index, snapshot)
+		printf("  - %s (%s)\n", json_text(snapshot, "name"),
+		       json_text(snapshot, "created_at"));
 	if (options_given(&cli->options, "show-log") && print_log(cli, error) < 0)
 		return -1;
 	return output_flush(error);

@@ -39,8 +39,9 @@ static char **names_of_all(const json_t *list, const struct action *action, int 
 	size_t index;
 	json_t *instance;
 	*count = 0;
-	json_array_foreach(list, index, instance) if (wanted(action, json_text(instance, "status")))
-		names[(*count)++] = (char *)json_text(instance, "name");
+	json_array_foreach (list, index, instance)
+		if (wanted(action, json_text(instance, "status")))
+			names[(*count)++] = (char *)json_text(instance, "name");
 	return names;
 }
 

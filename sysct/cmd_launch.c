@@ -69,8 +69,7 @@ static int complete_device(struct cli *cli, const json_t *profiles, const char *
 	size_t index;
 	json_t *profile_name;
 	cleanup_json json_t *inherited = json_object();
-	json_array_foreach(names, index, profile_name)
-	{
+	json_array_foreach (names, index, profile_name) {
 		cleanup_free char *path =
 			client_path("/1.0/profiles/%s", json_string_value(profile_name), NULL);
 		cleanup_json json_t *profile = client_get(cli_client(cli), path, error);
@@ -90,8 +89,7 @@ static int complete_devices(struct cli *cli, json_t *body, struct error **error)
 {
 	const char *name;
 	json_t *device;
-	json_object_foreach(json_object_get(body, "devices"), name, device)
-	{
+	json_object_foreach (json_object_get(body, "devices"), name, device) {
 		if (!json_is_object(device) || *json_text(device, "type"))
 			continue;
 		if (complete_device(cli, json_object_get(body, "profiles"), name, device, error) <

@@ -52,8 +52,7 @@ static json_t *filter_list(struct cli *cli, const json_t *all, struct error **er
 	cleanup_json json_t *chosen = json_array();
 	size_t index;
 	json_t *instance;
-	json_array_foreach(all, index, instance)
-	{
+	json_array_foreach (all, index, instance) {
 		int matched = 1;
 		for (int i = 0; i < cli->options.count && matched > 0; i++)
 			matched = filter_matches(cli->options.words[i], instance, error);
@@ -93,7 +92,8 @@ static int run_list(struct cli *cli, struct error **error)
 	columns_start(&columns, &table);
 	size_t index;
 	json_t *instance;
-	json_array_foreach(chosen, index, instance) columns_add(&columns, &table, instance);
+	json_array_foreach (chosen, index, instance)
+		columns_add(&columns, &table, instance);
 	return output_print(&table, chosen, format, error);
 }
 

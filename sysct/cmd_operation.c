@@ -15,7 +15,8 @@ static json_t *read_operations(struct cli *cli, struct error **error)
 	if (!map)
 		return NULL;
 	json_t *all = json_array();
-	json_object_foreach(map, status, list) json_array_extend(all, list);
+	json_object_foreach (map, status, list)
+		json_array_extend(all, list);
 	return all;
 }
 
@@ -33,8 +34,7 @@ static int run_list(struct cli *cli, struct error **error)
 	size_t index;
 	json_t *operation;
 	table_init(&table, headers, sizeof(headers) / sizeof(headers[0]));
-	json_array_foreach(all, index, operation)
-	{
+	json_array_foreach (all, index, operation) {
 		bool cancel = json_is_true(json_object_get(operation, "may_cancel"));
 		table_add(&table, json_text(operation, "id"));
 		table_add(&table, json_text(operation, "class"));

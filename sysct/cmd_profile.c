@@ -23,8 +23,7 @@ static int run_list(struct cli *cli, struct error **error)
 	size_t index;
 	json_t *profile;
 	table_init(&table, headers, 3);
-	json_array_foreach(list, index, profile)
-	{
+	json_array_foreach (list, index, profile) {
 		cleanup_free char *used =
 			memory_printf("%zu", json_array_size(json_object_get(profile, "used_by")));
 		table_add(&table, json_text(profile, "name"));

@@ -24,8 +24,7 @@ static int run_list(struct cli *cli, struct error **error)
 	size_t index;
 	json_t *pool;
 	table_init(&table, headers, sizeof(headers) / sizeof(headers[0]));
-	json_array_foreach(list, index, pool)
-	{
+	json_array_foreach (list, index, pool) {
 		cleanup_free char *used =
 			memory_printf("%zu", json_array_size(json_object_get(pool, "used_by")));
 		table_add(&table, json_text(pool, "name"));
@@ -61,7 +60,7 @@ static int run_info(struct cli *cli, struct error **error)
 	size_t index;
 	json_t *user;
 	printf("Used by:\n");
-	json_array_foreach(json_object_get(pool, "used_by"), index, user)
+	json_array_foreach (json_object_get(pool, "used_by"), index, user)
 		printf("    - %s\n", json_is_string(user) ? json_string_value(user) : "");
 	return output_flush(error);
 }

@@ -49,10 +49,8 @@ static void append_addresses(struct strbuf *cell, const json_t *instance, const 
 	const char *name;
 	json_t *link, *address;
 	size_t index;
-	json_object_foreach((json_t *)json_object_get(state_of(instance), "network"), name, link)
-	{
-		json_array_foreach(json_object_get(link, "addresses"), index, address)
-		{
+	json_object_foreach ((json_t *)json_object_get(state_of(instance), "network"), name, link) {
+		json_array_foreach (json_object_get(link, "addresses"), index, address) {
 			const char *scope = json_text(address, "scope");
 			if (strcmp(json_text(address, "family"), family) != 0 ||
 			    strcmp(scope, "link") == 0 || strcmp(scope, "local") == 0)
@@ -82,10 +80,10 @@ static void append_pool(struct strbuf *cell, const json_t *instance)
 {
 	const char *name;
 	json_t *device;
-	json_object_foreach((json_t *)expanded_devices(instance), name,
-			    device) if (strcmp(json_text(device, "type"), "disk") == 0 &&
-					strcmp(json_text(device, "path"), "/") == 0)
-		strbuf_append(cell, json_text(device, "pool"));
+	json_object_foreach ((json_t *)expanded_devices(instance), name, device)
+		if (strcmp(json_text(device, "type"), "disk") == 0 &&
+		    strcmp(json_text(device, "path"), "/") == 0)
+			strbuf_append(cell, json_text(device, "pool"));
 }
 
 /* "2026-01-31T10:20:30.5Z" as "2026/01/31 10:20 UTC"; the year 1 means never. */
@@ -169,7 +167,7 @@ static void append_profiles(struct strbuf *cell, const json_t *instance)
 {
 	size_t index;
 	json_t *name;
-	json_array_foreach(json_object_get(instance, "profiles"), index, name)
+	json_array_foreach (json_object_get(instance, "profiles"), index, name)
 		strbuf_printf(cell, "%s%s", index ? "\n" : "",
 			      json_is_string(name) ? json_string_value(name) : "");
 }

@@ -67,8 +67,7 @@ static void offer_names(struct completion *completion, const json_t *list)
 {
 	size_t index;
 	json_t *entry;
-	json_array_foreach(list, index, entry)
-	{
+	json_array_foreach (list, index, entry) {
 		const char *text = json_string_value(entry);
 		const char *slash = text ? strrchr(text, '/') : NULL;
 		if (slash)
@@ -82,7 +81,8 @@ static void offer_lists(struct completion *completion, const json_t *map)
 {
 	const char *status;
 	json_t *list;
-	json_object_foreach((json_t *)map, status, list) offer_names(completion, list);
+	json_object_foreach ((json_t *)map, status, list)
+		offer_names(completion, list);
 }
 
 /* {"configs": {"instance": {GROUP: {"keys": [{KEY: {...}}]}}}} */
@@ -92,10 +92,11 @@ static void offer_keys(struct completion *completion, const json_t *answer)
 	const char *name, *key;
 	json_t *group, *entry, *description;
 	size_t index;
-	json_object_foreach((json_t *)groups, name,
-			    group) json_array_foreach(json_object_get(group, "keys"), index, entry)
-		json_object_foreach(entry, key, description)
-			offer_bytes(completion, key, strlen(key), completion->assign ? "=" : "");
+	json_object_foreach ((json_t *)groups, name, group)
+		json_array_foreach (json_object_get(group, "keys"), index, entry)
+			json_object_foreach (entry, key, description)
+				offer_bytes(completion, key, strlen(key),
+					    completion->assign ? "=" : "");
 }
 
 static void offer_words(struct completion *completion, const char *const *words)

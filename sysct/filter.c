@@ -69,10 +69,11 @@ static bool address_matches(const json_t *instance, const char *family, const ch
 	const char *name;
 	json_t *link, *address;
 	size_t index;
-	json_object_foreach((json_t *)network, name, link) json_array_foreach(
-		json_object_get(link, "addresses"), index,
-		address) if (strcmp(json_text(address, "family"), family) == 0 &&
-			     in_values(values, json_text(address, "address"))) return true;
+	json_object_foreach ((json_t *)network, name, link)
+		json_array_foreach (json_object_get(link, "addresses"), index, address)
+			if (strcmp(json_text(address, "family"), family) == 0 &&
+			    in_values(values, json_text(address, "address")))
+				return true;
 	return false;
 }
 
@@ -83,10 +84,10 @@ static bool config_matches(const json_t *instance, const char *key, const char *
 	json_t *member;
 	if (!config)
 		config = json_object_get(instance, "config");
-	json_object_foreach(
-		(json_t *)config, name,
-		member) if (key_matches(key, name) && json_is_string(member) &&
-			    value_matches(value, json_string_value(member))) return true;
+	json_object_foreach ((json_t *)config, name, member)
+		if (key_matches(key, name) && json_is_string(member) &&
+		    value_matches(value, json_string_value(member)))
+			return true;
 	return false;
 }
 

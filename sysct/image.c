@@ -35,7 +35,7 @@ char *image_alias_names(const json_t *image)
 	cleanup_strbuf struct strbuf names = {0};
 	size_t index;
 	json_t *alias;
-	json_array_foreach(json_object_get(image, "aliases"), index, alias)
+	json_array_foreach (json_object_get(image, "aliases"), index, alias)
 		strbuf_printf(&names, "%s%s", index ? "\n" : "", json_text(alias, "name"));
 	return strbuf_steal(&names);
 }
@@ -44,9 +44,9 @@ static bool alias_begins(const json_t *image, const char *filter)
 {
 	size_t index;
 	json_t *alias;
-	json_array_foreach(json_object_get(image, "aliases"), index,
-			   alias) if (strncmp(json_text(alias, "name"), filter, strlen(filter)) ==
-				      0) return true;
+	json_array_foreach (json_object_get(image, "aliases"), index, alias)
+		if (strncmp(json_text(alias, "name"), filter, strlen(filter)) == 0)
+			return true;
 	return false;
 }
 
@@ -69,8 +69,7 @@ static json_t *choose(const struct cli *cli, const json_t *all)
 	json_t *chosen = json_array();
 	size_t index;
 	json_t *image;
-	json_array_foreach(all, index, image)
-	{
+	json_array_foreach (all, index, image) {
 		bool wanted = true;
 		for (int i = 0; i < cli->options.count && wanted; i++)
 			wanted = matches(image, cli->options.words[i]);
@@ -113,7 +112,8 @@ int image_run_list(struct cli *cli, struct error **error)
 	size_t index;
 	json_t *image;
 	table_init(&table, headers, sizeof(headers) / sizeof(headers[0]));
-	json_array_foreach(chosen, index, image) add_row(&table, image);
+	json_array_foreach (chosen, index, image)
+		add_row(&table, image);
 	table_sort(&table);
 	return output_print(&table, chosen, format, error);
 }
@@ -133,17 +133,16 @@ static void print_lists(const json_t *image)
 	json_t *value;
 	size_t index;
 	printf("Properties:\n");
-	json_object_foreach(json_object_get(image, "properties"), key, value)
-	{
+	json_object_foreach (json_object_get(image, "properties"), key, value) {
 		cleanup_strbuf struct strbuf line = {0};
 		output_append_clean(&line, json_is_string(value) ? json_string_value(value) : "");
 		printf("    %s: %s\n", key, line.text ? line.text : "");
 	}
 	printf("Aliases:\n");
-	json_array_foreach(json_object_get(image, "aliases"), index, value)
+	json_array_foreach (json_object_get(image, "aliases"), index, value)
 		printf("    - %s\n", json_text(value, "name"));
 	printf("Profiles:\n");
-	json_array_foreach(json_object_get(image, "profiles"), index, value)
+	json_array_foreach (json_object_get(image, "profiles"), index, value)
 		printf("    - %s\n", json_is_string(value) ? json_string_value(value) : "");
 }
 

@@ -62,8 +62,7 @@ static int apply_settings(json_t *body, void *data, struct error **error)
 	const char *key;
 	json_t *value;
 	(void)error;
-	json_object_foreach((json_t *)data, key, value)
-	{
+	json_object_foreach ((json_t *)data, key, value) {
 		const char *text = json_string_value(value);
 		if (text && *text)
 			json_object_set(config, key, value);

@@ -72,8 +72,9 @@ static void show_progress(struct waiting *waiting, const json_t *operation)
 	cleanup_strbuf struct strbuf text = {0};
 	const char *key;
 	json_t *value;
-	json_object_foreach(json_object_get(operation, "metadata"), key,
-			    value) if (describe_member(&text, key, value)) break;
+	json_object_foreach (json_object_get(operation, "metadata"), key, value)
+		if (describe_member(&text, key, value))
+			break;
 	progress_show(&waiting->progress, text.length ? "%s: %s" : "%s%s", waiting->label,
 		      text.text ? text.text : "");
 }

@@ -64,9 +64,9 @@ static int emit_object(yaml_emitter_t *emitter, const json_t *object)
 	if (!yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, style) ||
 	    emit(emitter, &event) < 0)
 		return -1;
-	json_object_foreach((json_t *)object, key,
-			    value) if (emit_scalar(emitter, key, true) < 0 ||
-				       emit_value(emitter, value) < 0) return -1;
+	json_object_foreach ((json_t *)object, key, value)
+		if (emit_scalar(emitter, key, true) < 0 || emit_value(emitter, value) < 0)
+			return -1;
 	return yaml_mapping_end_event_initialize(&event) ? emit(emitter, &event) : -1;
 }
 
@@ -80,7 +80,9 @@ static int emit_array(yaml_emitter_t *emitter, const json_t *array)
 	if (!yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, style) ||
 	    emit(emitter, &event) < 0)
 		return -1;
-	json_array_foreach(array, index, value) if (emit_value(emitter, value) < 0) return -1;
+	json_array_foreach (array, index, value)
+		if (emit_value(emitter, value) < 0)
+			return -1;
 	return yaml_sequence_end_event_initialize(&event) ? emit(emitter, &event) : -1;
 }
 
@@ -278,8 +280,7 @@ static void make_strings(json_t *object)
 {
 	const char *key;
 	json_t *value;
-	json_object_foreach(object, key, value)
-	{
+	json_object_foreach (object, key, value) {
 		if (json_is_object(value))
 			make_strings(value);
 		else

@@ -18,6 +18,7 @@ daemon_log=$SYSCT_DIR/sysctd.log
 daemon_start() {
 	mkdir -p "$SYSCT_DIR/etc/templates"
 	ln -sf "$top/tests/lib/templates/sysct-prebuilt" "$SYSCT_DIR/etc/templates/"
+	ln -sfn "$SYSCT_TEST_IMAGES" "$SYSCT_DIR/etc/images"
 	sysctd "$@" >>"$daemon_log" 2>&1 &
 	daemon_pid=$!
 	wait_until 20 daemon_answers || { cat "$daemon_log" >&2; bail "sysctd does not start"; }
