@@ -108,9 +108,10 @@ static void offer_words(struct completion *completion, const char *const *words)
 static void offer_kind(struct completion *completion, enum word_kind kind)
 {
 	static const char *const formats[] = {"table", "compact", "csv", "json", "yaml", NULL};
-	static const char *const devices[] = {"disk",	      "nic",   "unix-char", "unix-block",
-					      "unix-hotplug", "proxy", "usb",	    "gpu",
-					      "none",	      NULL};
+	static const char *const devices[] = {
+		"disk",	 "nic", "unix-char", "unix-block", "unix-hotplug",
+		"proxy", "usb", "gpu",	     "none",	   NULL,
+	};
 	static const struct {
 		enum word_kind kind;
 		const char *path;

@@ -23,8 +23,10 @@ static int append_output(void *data, unsigned char *bytes, size_t length)
 /* Would another YAML reader take this plain text for something that is no string? */
 static bool looks_typed(const char *text)
 {
-	static const char *const words[] = {"",	   "~", "null", "true", "false", "yes", "no", "on",
-					    "off", "y", "n",	".nan", ".inf",	 "<<",	"="};
+	static const char *const words[] = {
+		"",   "~",  "null", "true", "false", "yes",  "no", "on",
+		"off", "y", "n",    ".nan", ".inf",  "<<",   "=",
+	};
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcasecmp(words[i], text) == 0)
 			return true;

@@ -193,8 +193,8 @@ static int shut_down(struct server *server)
 {
 	log_event(LOG_LEVEL_INFO, NULL, "stopping; %u instances go on",
 		  instance_count_running(server));
-	if (api_server_stop(server->api, STOP_TIMEOUT) < 0 ||
-	    operation_manager_stop(server->operations, STOP_TIMEOUT) < 0) {
+	if (operation_manager_stop(server->operations, STOP_TIMEOUT) < 0 ||
+	    api_server_stop(server->api, STOP_TIMEOUT) < 0) {
 		log_event(LOG_LEVEL_WARNING, NULL, "operations still run; the next start repairs");
 		_exit(0);
 	}

@@ -106,7 +106,7 @@ static inline void cleanup_operation_pointer(struct operation **operation)
 /* A reference to the operation of that id, or NULL. */
 struct operation *operation_find(struct operation_manager *manager, const char *id);
 
-/* All operations as LXD lists them: {"running": [...]} or, with recursion, {"running": [{}, ...]}. */
+/* As LXD lists them: {"running": [URL, ...]}, with recursion {"running": [{}, ...]}. */
 json_t *operation_manager_list(struct operation_manager *manager, int recursion,
 			       const char *project);
 
@@ -133,7 +133,11 @@ void operation_set_metadata(struct operation *operation, const char *key, json_t
 /* Whether a cancel was asked for. */
 bool operation_cancelled(struct operation *operation);
 
-/* Becomes readable then, for poll(2); do not read it; closed after @run. -1 without descriptors left. */
+/**
+ * operation_cancel_fd - readable (eventfd) from then on.
+ * For poll(2) by @run only, and not to be read; closed when @run has returned.
+ * -1 when there are no descriptors left.
+ */
 int operation_cancel_fd(struct operation *operation);
 
 /**

@@ -101,7 +101,8 @@ static char *take_name(struct parser *parser)
 {
 	skip_blanks(parser);
 	const char *start = parser->at;
-	while (*parser->at && !isspace((unsigned char)*parser->at) && !strchr("=()\"'", *parser->at))
+	while (*parser->at && !isspace((unsigned char)*parser->at) &&
+	       !strchr("=()\"'", *parser->at))
 		parser->at++;
 	return parser->at > start ? memory_strndup(start, (size_t)(parser->at - start)) : NULL;
 }
@@ -293,7 +294,8 @@ static bool equals(const struct filter *clause, const json_t *value)
 	case JSON_FALSE:
 		return strcasecmp(clause->value, "false") == 0;
 	case JSON_INTEGER:
-		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT,
+			 json_integer_value(value));
 		return strcmp(number, clause->value) == 0;
 	default:
 		return false;

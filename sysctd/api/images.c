@@ -166,7 +166,9 @@ static struct build_job *parse_build(struct server *server, const json_t *body,
 static int begin_post(struct request *request, struct error **error)
 {
 	const char *type = request_header(request, "Content-Type");
-	if (!type || strncasecmp(type, "application/json", strlen("application/json")) == 0)
+	if (!type || (strncasecmp(type, "multipart/", strlen("multipart/")) != 0 &&
+		      strncasecmp(type, "application/octet-stream",
+				  strlen("application/octet-stream")) != 0))
 		return 0;
 	return error_set(error, ERROR_UNSUPPORTED,
 			 "importing image files is not supported yet; build images with templates");

@@ -71,8 +71,9 @@ int request_parse_query(struct request *request, struct error **error)
 	while (text && *text) {
 		size_t length = strcspn(text, "&");
 		if (length > 0 && add_pair(request, text, length) < 0)
-			return error_set(error, ERROR_INVALID, "the query \"%.*s\" is badly escaped",
-					 (int)length, text);
+			return error_set(error, ERROR_INVALID,
+					 "the query \"%.*s\" is badly escaped", (int)length,
+					 text);
 		text += length;
 		text += *text == '&';
 	}
@@ -329,5 +330,6 @@ int request_if_match_check(const struct request *request, const char *etag, stru
 	const char *wanted = request_header(request, "If-Match");
 	if (!wanted || !*wanted || strcmp(wanted, "*") == 0 || tag_listed(wanted, etag))
 		return 0;
-	return error_set(error, ERROR_PRECONDITION, "ETag doesn't match: %s vs \"%s\"", wanted, etag);
+	return error_set(error, ERROR_PRECONDITION, "ETag doesn't match: %s vs \"%s\"", wanted,
+			 etag);
 }

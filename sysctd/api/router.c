@@ -241,7 +241,8 @@ int router_find(const struct router *router, const char *method, const char *pat
 	*match = (struct route_match){0};
 	if (path[0] != '/' || split_path(path, segments, &count) < 0)
 		return 0;
-	if (count >= 2 && segment_is(&segments[0], "1.0") && segment_is(&segments[1], "containers")) {
+	if (count >= 2 && segment_is(&segments[0], "1.0") &&
+	    segment_is(&segments[1], "containers")) {
 		segments[1].text = "instances";
 		segments[1].length = strlen(segments[1].text);
 		match->containers = true;

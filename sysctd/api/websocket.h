@@ -4,7 +4,7 @@
  * time, which may be another than the sender. Pings are answered while
  * somebody receives or pumps; none are sent, so an idle socket is silent.
  *
- * Memory is bounded: 64 KiB of input, and of output at most one frame that
+ * Memory is bounded: 128 KiB of input, and of output at most one frame that
  * the socket did not take yet plus control frames.
  */
 #ifndef SYSCT_API_WEBSOCKET_H

@@ -89,7 +89,8 @@ static int take_frames(struct pumping *state)
 		case WEBSOCKET_DATA:
 			break;
 		}
-		if (chunk.length == 0 && chunk.first && chunk.last && chunk.type == WEBSOCKET_TEXT) {
+		if (chunk.length == 0 && chunk.first && chunk.last &&
+		    chunk.type == WEBSOCKET_TEXT) {
 			end_of_client(state);
 			if (!state->from_open)
 				return 0;

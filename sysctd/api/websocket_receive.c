@@ -24,7 +24,8 @@ static ssize_t recv_callback(uint8_t *bytes, size_t length, int flags, void *dat
 	if (websocket->input_start == websocket->input_end && !websocket->end_of_file) {
 		ssize_t count;
 		do
-			count = recv(websocket->fd, websocket->input, WEBSOCKET_CHUNK, MSG_DONTWAIT);
+			count = recv(websocket->fd, websocket->input, WEBSOCKET_CHUNK,
+				     MSG_DONTWAIT);
 		while (count < 0 && errno == EINTR);
 		if (count < 0 && errno == EAGAIN)
 			return -1;

@@ -22,7 +22,6 @@
 
 #include "attach_user.h"
 #include "cleanup.h"
-#include "file.h"
 #include "memory.h"
 #include "message.h"
 #include "privileges.h"
@@ -64,15 +63,6 @@ static int arrange_descriptors(const int *stdio, int sync)
 	if (dup3(high[3], SYNC_FD, O_CLOEXEC) < 0)
 		return -1;
 	return close_range(SYNC_FD + 1, ~0U, 0);
-}
-
-static int enter_cgroups(const struct cgroup *cgroup, struct error **error)
-{
-	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++)
-		if (cgroup->v1[i] >= 0 &&
-		    file_poke_at(cgroup->v1[i], "cgroup.procs", "0", error) < 0)
-			return -1;
-	return 0;
 }
 
 static int enter_namespaces(int pidfd, struct error **error)
@@ -169,7 +159,7 @@ _Noreturn static void child(const struct attach_target *target, const json_t *re
 	char **arguments = spec_strings(json_object_get(request, "args"));
 	int status = 126;
 	/* The pidfd must survive arrange_descriptors(): enter first. */
-	if (enter_cgroups(target->cgroup, &error) == 0 &&
+	if (cgroup_enter_v1(target->cgroup, &error) == 0 &&
 	    enter_namespaces(target->container->pidfd, &error) == 0) {
 		if (arrange_descriptors(stdio, sync) < 0)
 			_exit(126);

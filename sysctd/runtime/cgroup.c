@@ -231,13 +231,10 @@ void cgroup_close(struct cgroup *cgroup)
 	*cgroup = (struct cgroup)CGROUP_INIT;
 }
 
-int cgroup_attach_v1(const struct cgroup *cgroup, pid_t pid, struct error **error)
+int cgroup_enter_v1(const struct cgroup *cgroup, struct error **error)
 {
-	char text[16];
-	snprintf(text, sizeof(text), "%d", (int)pid);
 	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++)
-		if (cgroup->v1[i] >= 0 &&
-		    file_poke_at(cgroup->v1[i], "cgroup.procs", text, error) < 0)
+		if (cgroup->v1[i] >= 0 && file_poke_at(cgroup->v1[i], "tasks", "0", error) < 0)
 			return error_prefix(error, "entering controller %s", controller_names[i]);
 	return 0;
 }
@@ -335,9 +332,11 @@ int cgroup_destroy(const char *path, struct error **error)
 	return result;
 }
 
-int cgroup_enter_monitors(const char *base, struct error **error)
+int cgroup_open_monitors(const char *base, struct error **error)
 {
-	cleanup_free char *file =
-		memory_printf("%s/%s/.monitors/cgroup.procs", cgroup_unified_root(), base);
-	return file_poke_at(AT_FDCWD, file, "0", error);
+	cleanup_free char *path = memory_printf("%s/%s/.monitors", cgroup_unified_root(), base);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		error_errno(error, errno, "opening control group %s", path);
+	return fd;
 }

@@ -64,10 +64,13 @@ int cgroup_open(struct cgroup *cgroup, const char *path, struct error **error);
 void cgroup_close(struct cgroup *cgroup);
 
 /**
- * cgroup_attach_v1 - move @pid into the v1 controllers' directories. The
- * cgroup2 directory is entered at birth (CLONE_INTO_CGROUP).
+ * cgroup_enter_v1 - move the calling process, which has one thread, into the v1
+ * controllers' directories. The cgroup2 directory is entered at birth
+ * (CLONE_INTO_CGROUP). Both ways spare the kernel's lock on all thread groups,
+ * which costs an RCU grace period, 5 to 30 ms: kernel/cgroup/cgroup.c,
+ * cgroup_procs_write_start(), takes none for "0" written to `tasks`.
  */
-int cgroup_attach_v1(const struct cgroup *cgroup, pid_t pid, struct error **error);
+int cgroup_enter_v1(const struct cgroup *cgroup, struct error **error);
 
 /**
  * cgroup_leaf - descriptor of the directory in which attached processes live,
@@ -97,8 +100,8 @@ int cgroup_wait_empty(const struct cgroup *cgroup, int timeout, struct error **e
 /* Kills what is left and removes the directories in every hierarchy; missing ones are fine. */
 int cgroup_destroy(const char *path, struct error **error);
 
-/* Moves the calling process into BASE/.monitors, out of the daemon's service. */
-int cgroup_enter_monitors(const char *base, struct error **error);
+/* Descriptor of BASE/.monitors, where monitors live, outside the daemon's service. */
+int cgroup_open_monitors(const char *base, struct error **error);
 
 /* What an instance uses now; -1 where the kernel does not tell. */
 struct cgroup_usage {

@@ -2,8 +2,8 @@
  * See container.h. The two sides, in order:
  *
  *   monitor                                child
- *   clone3(user pid net uts ipc, cgroup)   waits
- *   id maps, v1 controllers, rlimits
+ *   clone3(user pid net uts ipc, cgroup)   v1 controllers, waits
+ *   id maps, rlimits
  *   layers and overlay (real root)
  *   "go"                                   chdir to the root, unshare(mount, cgroup)
  *                                          sources of bind mounts, then uid 0 of the instance
@@ -124,12 +124,13 @@ static int run_init(const struct spec *spec, const struct container_filter *filt
 	return error_errno(error, errno, "running init %s of the instance", arguments[0]);
 }
 
-_Noreturn static void child(const struct spec *spec, const char *console,
-			    const struct container_filter *filter, int sync)
+_Noreturn static void child(const struct spec *spec, const struct cgroup *cgroup,
+			    const char *console, const struct container_filter *filter, int sync)
 {
 	struct error *error = NULL;
 	char go;
-	if (read(sync, &go, 1) == 1 && make_world(spec, console, &error) == 0)
+	if (cgroup_enter_v1(cgroup, &error) == 0 && read(sync, &go, 1) == 1 &&
+	    make_world(spec, console, &error) == 0)
 		run_init(spec, filter, &error);
 	if (error) {
 		json_t *body = message_from_error(error);
@@ -138,13 +139,12 @@ _Noreturn static void child(const struct spec *spec, const char *console,
 	_exit(1);
 }
 
-static int prepare_child(const struct spec *spec, const struct cgroup *cgroup, pid_t pid,
-			 struct error **error)
+static int prepare_child(const struct spec *spec, pid_t pid, struct error **error)
 {
 	char path[64];
 	if (idmap_write(pid, json_object_get(spec->linux_, "uidMappings"),
 			json_object_get(spec->linux_, "gidMappings"), error) < 0 ||
-	    cgroup_attach_v1(cgroup, pid, error) < 0 || privileges_set_rlimits(spec, pid, error) < 0)
+	    privileges_set_rlimits(spec, pid, error) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
 	cleanup_close int user_namespace = open(path, O_RDONLY | O_CLOEXEC);
@@ -173,11 +173,11 @@ static int let_go(int sync, struct error **error)
 
 /* Init may have been executed and be gone already, or have been killed before:
  * only in the second case did the socket close without exec, and nobody reads why. */
-static int supervise_start(const struct spec *spec, const struct cgroup *cgroup, int sync,
-			   struct container *container, struct error **error)
+static int supervise_start(const struct spec *spec, int sync, struct container *container,
+			   struct error **error)
 {
 	if (open_pid_namespace(container, error) < 0 ||
-	    prepare_child(spec, cgroup, container->pid, error) < 0)
+	    prepare_child(spec, container->pid, error) < 0)
 		return -1;
 	return let_go(sync, error);
 }
@@ -197,13 +197,13 @@ int container_start(const struct spec *spec, const struct cgroup *cgroup, const 
 					 cgroup->unified, &container->pidfd);
 	if (container->pid == 0) {
 		close(ours);
-		child(spec, console, filter, sockets[1]);
+		child(spec, cgroup, console, filter, sockets[1]);
 	}
 	int problem = errno;
 	close(sockets[1]);
 	if (container->pid < 0)
 		return error_errno(error, problem, "creating the namespaces of %s", spec->name);
-	if (supervise_start(spec, cgroup, ours, container, error) == 0)
+	if (supervise_start(spec, ours, container, error) == 0)
 		return 0;
 	process_pidfd_signal(container->pidfd, SIGKILL);
 	waitpid(container->pid, NULL, 0);

@@ -219,11 +219,9 @@ static int own_mounts(struct error **error)
 
 static int start(struct monitor *monitor, struct error **error)
 {
-	const char *base = json_string_value(spec_get(monitor->spec.json, "sysct.cgroup_base"));
 	if (event_loop_init(&monitor->loop) < 0)
 		return error_errno(error, errno, "making an event loop");
-	if ((base && cgroup_enter_monitors(base, error) < 0) || own_mounts(error) < 0 ||
-	    watch_signals(monitor, error) < 0 ||
+	if (own_mounts(error) < 0 || watch_signals(monitor, error) < 0 ||
 	    privileges_load_seccomp(&monitor->spec, &monitor->filter.bytes,
 				    &monitor->filter.length, error) < 0 ||
 	    monitor_console_start(monitor, error) < 0)
@@ -250,14 +248,23 @@ static int answer_starter(struct monitor *monitor, struct error *error)
 	return 0;
 }
 
-/* Not a child of sysctd, in no terminal's session, and silent on its streams. */
-static int detach_from_starter(const char *directory, struct error **error)
+/* Not a child of sysctd, in no terminal's session, born in the control group of monitors. */
+static int detach_from_starter(const struct monitor *monitor, struct error **error)
 {
-	pid_t pid = fork();
+	const char *base = json_string_value(spec_get(monitor->spec.json, "sysct.cgroup_base"));
+	cleanup_close int pidfd = -1;
+	cleanup_close int cgroup = cgroup_open_monitors(base ? base : "", error);
+	if (cgroup < 0)
+		return -1;
+	pid_t pid = container_clone(0, cgroup, &pidfd);
 	if (pid > 0)
 		_exit(0);
-	if (pid < 0 || setsid() < 0)
-		return error_errno(error, errno, "becoming a daemon");
+	return pid < 0 || setsid() < 0 ? error_errno(error, errno, "becoming a daemon") : 0;
+}
+
+/* Silent on its streams: the starter's may be a terminal or a pipe that somebody waits on. */
+static int enter_directory(const char *directory, struct error **error)
+{
 	if (chdir(directory) < 0)
 		return error_errno(error, errno, "entering %s", directory);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -284,8 +291,9 @@ static int run(const char *directory)
 		.console_control = -1,
 	};
 	cleanup_error struct error *error = NULL;
-	if (detach_from_starter(directory, &error) == 0 &&
-	    spec_load(&monitor.spec, MONITOR_SPEC, &error) == 0)
+	if (enter_directory(directory, &error) == 0 &&
+	    spec_load(&monitor.spec, MONITOR_SPEC, &error) == 0 &&
+	    detach_from_starter(&monitor, &error) == 0)
 		start(&monitor, &error);
 	if (!error && monitor_clients_listen(&monitor, LISTENER_FD) < 0)
 		error_errno(&error, errno, "listening");
@@ -303,7 +311,6 @@ int main(int argc, char **argv)
 		return file_write_all(STDERR_FILENO, usage, sizeof(usage) - 1) < 0 ? 3 : 2;
 	}
 	log_open(LOG_LEVEL_INFO);
-	/* Small on purpose: one page of slack is enough for a loop of small messages. */
 	prctl(PR_SET_NAME, "sysct-monitor", 0, 0, 0);
 	return run(argv[1]);
 }

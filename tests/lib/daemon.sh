@@ -61,3 +61,35 @@ boot_ended() {
 	*) return 1 ;;
 	esac
 }
+
+# instance_status NAME: "Running"; "" when there is no such instance.
+instance_status() {
+	sysct query "/1.0/instances/$1/state" 2>/dev/null | sed -n 's/^  "status": "\(.*\)",$/\1/p'
+}
+
+# instance_is NAME STATUS, for wait_until.
+instance_is() {
+	[ "$(instance_status "$1")" = "$2" ]
+}
+
+instance_gone() {
+	[ "$(sysct list -f csv -c n | grep -cx "$1")" = 0 ]
+}
+
+# instance_cgroup NAME [CONTROLLER]: its directory in the cgroup2 hierarchy, or where that controller is on this host.
+instance_cgroup() {
+	local base root=/sys/fs/cgroup
+	base=$(cat "$SYSCT_DIR/cgroup")
+	if [ ! -e $root/cgroup.controllers ]; then root=$root/${2:-unified}; fi
+	echo "$root/$base/$1"
+}
+
+# instance_monitor_pid NAME: the parent of its init.
+instance_monitor_pid() {
+	awk '/^PPid:/ { print $2 }' "/proc/$(instance_init_pid "$1")/status"
+}
+
+# instance_volume NAME: the directory that holds its root volume.
+instance_volume() {
+	echo "$SYSCT_DIR/storage-pools/default/instances/$(sysct config get "$1" volatile.uuid)"
+}

@@ -75,9 +75,20 @@ static void refuses(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {
-		"name",	       "name eq",      "name eq \"x", "eq x",	    "name xx y", "(name eq x",
-		"name eq x)",  "name eq x and", "and",	      "not",	    "()",	 "= x",
-		"name eq x y", "name eq x name eq y",
+		"name",
+		"name eq",
+		"name eq \"x",
+		"eq x",
+		"name xx y",
+		"(name eq x",
+		"name eq x)",
+		"name eq x and",
+		"and",
+		"not",
+		"()",
+		"= x",
+		"name eq x y",
+		"name eq x name eq y",
 	};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct filter *filter;

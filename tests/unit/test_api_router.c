@@ -128,7 +128,8 @@ static void reads_query(void **state)
 {
 	(void)state;
 	long value;
-	struct request *request = request_create("/1.0?recursion=1&filter=a+eq%20b&x&&n=12z&all=TRUE");
+	struct request *request =
+		request_create("/1.0?recursion=1&filter=a+eq%20b&x&&n=12z&all=TRUE");
 	assert_int_equal(request_parse_query(request, NULL), 0);
 	assert_string_equal(request_path(request), "/1.0");
 	assert_int_equal(request_recursion(request), 1);
