@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -132,6 +133,9 @@ static int on_message(struct session *session, struct message *message, struct e
 	if (json_is_true(json_object_get(message->body, "exited"))) {
 		session->ended = true;
 		session->status = (int)json_integer_value(json_object_get(message->body, "status"));
+		const char *problem = json_string_value(json_object_get(message->body, "message"));
+		if (problem)
+			fprintf(stderr, "sysct: %s\n", problem);
 		return 0;
 	}
 	if (!json_is_true(json_object_get(message->body, "started")) || !session->copies ||

@@ -220,6 +220,17 @@ static int check_unsupported(const json_t *body, struct error **error)
 	return 0;
 }
 
+/* `lxc image unset-property` sends the property with an empty value. */
+static void drop_empty(json_t *properties)
+{
+	const char *key;
+	json_t *value;
+	void *next;
+	json_object_foreach_safe(properties, next, key, value)
+		if (!*json_string_value(value))
+			json_object_del(properties, key);
+}
+
 static int change_row(const json_t *body, bool patch, struct image_row *row, struct error **error)
 {
 	const json_t *expires_at = json_object_get(body, "expires_at");
@@ -231,13 +242,11 @@ static int change_row(const json_t *body, bool patch, struct image_row *row, str
 	json_t *properties = render_map_field(body, "properties", error);
 	if (!properties)
 		return -1;
-	if (patch) {
-		json_object_update(row->properties, properties);
-		json_decref(properties);
-	} else {
-		json_decref(row->properties);
-		row->properties = properties;
-	}
+	if (patch)
+		json_object_update_missing(properties, row->properties);
+	drop_empty(properties);
+	json_decref(row->properties);
+	row->properties = properties;
 	return 0;
 }
 

@@ -62,6 +62,7 @@ static struct response *get(struct request *request, struct error **error)
 struct creation {
 	struct server *server;
 	json_t *body;
+	char *made_name; /* when the client gave none */
 	struct instance_request request;
 	bool start;
 };
@@ -70,6 +71,7 @@ static void creation_free(void *data)
 {
 	struct creation *creation = data;
 	json_decref(creation->body);
+	free(creation->made_name);
 	free(creation);
 }
 
@@ -152,6 +154,20 @@ static int take_map(json_t *body, const char *field, const json_t **map, struct 
 	return 0;
 }
 
+/* The name is made here, because clients learn it from the operation's resources. */
+static int take_name(struct creation *creation, struct error **error)
+{
+	struct instance_request *request = &creation->request;
+	if (!request->name || !*request->name)
+		request->name = creation->made_name = instance_make_name(creation->server);
+	if (instance_check_name(request->name, error) < 0)
+		return -1;
+	cleanup_instance struct instance *taken =
+		instance_find(creation->server, request->name, NULL);
+	return taken ? error_set(error, ERROR_EXISTS, "Instance \"%s\" already exists", taken->name)
+		     : 0;
+}
+
 static int take_body(struct creation *creation, struct error **error)
 {
 	json_t *body = creation->body;
@@ -167,11 +183,9 @@ static int take_body(struct creation *creation, struct error **error)
 		return -1;
 	if (devices && !json_is_null(devices) && !json_is_object(devices))
 		return error_set(error, ERROR_INVALID, "\"devices\" must be an object");
-	if (request->name && !*request->name)
-		request->name = NULL;
 	request->devices = json_is_object(devices) ? devices : NULL;
 	request->profiles = json_object_get(body, "profiles");
-	return request->name ? instance_check_name(request->name, error) : 0;
+	return take_name(creation, error);
 }
 
 /* What can be refused before anything is begun is refused here, not by the operation. */
@@ -187,18 +201,11 @@ static struct response *create(struct request *request, struct error **error)
 		creation_free(creation);
 		return NULL;
 	}
-	const char *name = creation->request.name;
-	cleanup_instance struct instance *taken = name ? instance_find(server, name, NULL) : NULL;
-	if (taken) {
-		creation_free(creation);
-		error_set(error, ERROR_EXISTS, "Instance \"%s\" already exists", taken->name);
-		return NULL;
-	}
 	struct operation *operation = NULL;
 	struct operation_spec spec = {
 		.class = OPERATION_TASK,
 		.description = "Creating instance",
-		.resources = name ? instance_resources(name) : NULL,
+		.resources = instance_resources(creation->request.name),
 		.may_cancel = true,
 		.run = run_creation,
 		.data = creation,
@@ -211,9 +218,13 @@ static struct response *create(struct request *request, struct error **error)
 
 /* ---- change ---- */
 
+/* The last three rows are read-only: clients (pylxd) send back what they got. */
 static const char *const put_fields[] = {
-	"architecture", "config",   "devices",	"ephemeral", "profiles", "stateful",
-	"description",	"restore",  NULL,
+	"architecture",	 "config",	     "devices",	     "ephemeral", "profiles",
+	"stateful",	 "description",	     "restore",
+	"name",		 "created_at",	     "last_used_at", "status",	  "status_code",
+	"location",	 "type",	     "project",	     "state",	  "snapshots",
+	"expanded_config", "expanded_devices", "backups",     NULL,
 };
 
 static int take_devices(const json_t *body, json_t **devices, struct error **error)

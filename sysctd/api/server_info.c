@@ -41,7 +41,12 @@ static const char *const extensions[] = {
 	"container_exec_user_group_cwd",
 	"operation_description",
 	"event_lifecycle",
+	"event_project",
+	"entity_description",
+	"auth_user",
 	"resources",
+	"resources_v2",
+	"storage", /* pools are read; making one is refused */
 	"instances",
 	"container_full", /* recursion=2 */
 	"instance_get_full",
@@ -49,6 +54,8 @@ static const char *const extensions[] = {
 	"api_os",
 	"server_supported_storage_drivers",
 	"projects", /* the project "default" */
+	"instance_all_projects",
+	"operation_wait",
 	NULL,
 };
 

@@ -1,4 +1,4 @@
-/* Volumes of a pool as LXD lists them: the instances' root disks and the images, to be read only. */
+/* Volumes of a pool as LXD lists them: root disks of instances, and images; to be read only. */
 #include <string.h>
 
 #include "api/filter.h"

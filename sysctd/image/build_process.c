@@ -126,7 +126,7 @@ static int start_unpack(struct build_process *process, const struct build_reques
 	return spawn(&process->unpack, &command, error);
 }
 
-/* All that templates say, for who has to find out why one fails; it begins anew when it is large. */
+/* All that templates say, to find out why one fails; it begins anew when it is large. */
 static int open_log(const struct build_request *request)
 {
 	enum { LOG_BYTES = 4 << 20 };

@@ -20,7 +20,8 @@
 #include "server.h"
 #include "storage/storage.h"
 
-enum { FINGERPRINT_LENGTH = 64 };
+/* WRONG_USAGE: a template's status for an option that it does not take. */
+enum { FINGERPRINT_LENGTH = 64, WRONG_USAGE = 2 };
 
 static char *make_token(void)
 {
@@ -53,10 +54,11 @@ static int check_end(const struct build_process *process, const char *alias, str
 		return unpack_failure(process, alias, error);
 	if (!template_failed)
 		return 0;
+	enum error_kind kind =
+		process->template.status == WRONG_USAGE ? ERROR_INVALID : ERROR_INTERNAL;
 	cleanup_free char *line = command_last_line(process->tail.text);
 	if (line)
-		return error_set(error, ERROR_INTERNAL, "building image %s failed: %s", alias,
-				 line);
+		return error_set(error, kind, "building image %s failed: %s", alias, line);
 	return error_set(error, ERROR_INTERNAL,
 			 "building image %s failed: the template ended with status %d", alias,
 			 process->template.status);

@@ -92,7 +92,7 @@ static int milliseconds_until(const struct timespec *end)
 /* Waits for the program; its status. */
 static int watch(pid_t program, int life, int signals)
 {
-	struct timespec end;
+	struct timespec end = {0};
 	bool ending = false;
 	int status = 128 + SIGKILL;
 	for (;;) {

@@ -69,7 +69,10 @@ int image_require(struct server *server, const char *alias_or_fingerprint,
 	return build_and_get(server, alias_or_fingerprint, &match, false, operation, row, error);
 }
 
-/* With options of its own an image is not what the template's aliases mean: only the one asked for moves. */
+/*
+ * With options of its own an image is not what the template's aliases mean:
+ * only the one that was asked for moves.
+ */
 int image_build(struct server *server, const char *alias, const json_t *options,
 		struct operation *operation, struct image_row *row, struct error **error)
 {

@@ -85,9 +85,11 @@ static int open_reader(struct unpacker *unpacker, struct error **error)
 	archive_read_support_filter_lz4(reader);
 	archive_read_support_filter_zstd(reader);
 	archive_read_support_format_tar(reader);
-	if (archive_read_open(reader, unpacker->input, NULL, read_callback, NULL) != ARCHIVE_OK)
-		return read_error(unpacker, "this is no tar archive", error);
-	return 0;
+	if (archive_read_open(reader, unpacker->input, NULL, read_callback, NULL) == ARCHIVE_OK)
+		return 0;
+	if (unpacker->input->bytes == 0)
+		return error_set(error, ERROR_INVALID, "the archive is empty");
+	return read_error(unpacker, "this is no tar archive", error);
 }
 
 static int open_disk(struct unpacker *unpacker, struct error **error)
@@ -252,6 +254,14 @@ static int unpack_entry(struct unpacker *unpacker, struct archive_entry *entry,
 	return 0;
 }
 
+/* Names that are no UTF-8 come as they are; fields that libarchive does not know are left out. */
+static void warn(struct unpacker *unpacker, struct archive_entry *entry)
+{
+	const char *path = archive_entry_pathname(entry);
+	const char *text = archive_error_string(unpacker->reader);
+	fprintf(stderr, "warning: %s: %s\n", path ? path : "?", text ? text : "?");
+}
+
 static int unpack_entries(struct unpacker *unpacker, struct error **error)
 {
 	struct archive_entry *entry;
@@ -262,8 +272,7 @@ static int unpack_entries(struct unpacker *unpacker, struct error **error)
 		if (result < ARCHIVE_WARN)
 			return read_error(unpacker, "the archive is damaged", error);
 		if (result == ARCHIVE_WARN)
-			fprintf(stderr, "warning: %s: %s\n", archive_entry_pathname(entry),
-				archive_error_string(unpacker->reader));
+			warn(unpacker, entry);
 		if (unpack_entry(unpacker, entry, error) < 0)
 			return -1;
 	}

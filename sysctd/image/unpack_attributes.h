@@ -21,7 +21,7 @@ struct unpack_attributes {
 	size_t acl_count;
 };
 
-/* Leaves in @entry what libarchive shall set, and keeps the ACLs for later. ERROR_INVALID for a bad one. */
+/* Leaves in @entry what libarchive shall set, keeps the ACLs; ERROR_INVALID for a bad one. */
 int unpack_attributes_take(struct unpack_attributes *attributes, struct archive_entry *entry,
 			   const char *path, struct error **error);
 

@@ -72,7 +72,10 @@ static bool parse_options(int argc, char **argv, struct unpack_options *options)
 	return true;
 }
 
-/* A parent that died before prctl() is seen by the new one's pid. */
+/*
+ * A parent that died before prctl() is seen by the new one's pid; one that died
+ * even before main() by the end of the archive, which it would have written.
+ */
 static void die_with_parent(pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

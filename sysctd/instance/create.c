@@ -7,6 +7,7 @@
 #include "db/images.h"
 #include "db/pools.h"
 #include "db/profiles.h"
+#include "fault.h"
 #include "image/image.h"
 #include "instance/config_keys.h"
 #include "instance/device_types.h"
@@ -107,14 +108,17 @@ static int store(struct server *server, struct instance_row *row, struct error *
 		db_rollback(server->db);
 		return -1;
 	}
+	fault_point("create.row");
 	if (make_volume(server, row, error) < 0) {
 		db_rollback(server->db);
 		return -1;
 	}
+	fault_point("create.volume");
 	if (db_commit(server->db, error) < 0) {
 		storage_volume_abort(server->storage, row->pool, row->uuid);
 		return -1;
 	}
+	fault_point("create.committed");
 	if (storage_volume_commit(server->storage, row->pool, row->uuid, error) == 0)
 		return 0;
 	storage_volume_abort(server->storage, row->pool, row->uuid);
@@ -133,6 +137,7 @@ int instance_create(struct server *server, const struct instance_request *reques
 	fill_row(server, request, &image, row);
 	if (check_expanded(server, row, error) < 0 || store(server, row, error) < 0)
 		return -1;
+	fault_point("create.stored");
 	db_image_touch(server->db, image.id, db_now(), NULL);
 	struct instance *instance = instance_add(server, row);
 	log_event(LOG_LEVEL_INFO, row->name, "instance-created image=%.12s ids=%u", row->image,

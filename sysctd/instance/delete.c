@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "cleanup.h"
+#include "fault.h"
 #include "file.h"
 #include "instance/internal.h"
 #include "log.h"
@@ -18,9 +19,12 @@ int instance_destroy(struct instance *instance, struct error **error)
 	cleanup_instance_row struct instance_row row = {0};
 	cleanup_free char *log = instance_log_directory(instance);
 	if (db_instance_get_by_id(server->db, instance->id, &row, error) < 0 ||
-	    storage_volume_discard(server->storage, row.pool, row.uuid, error) < 0 ||
-	    db_instance_delete(server->db, instance->id, error) < 0)
+	    storage_volume_discard(server->storage, row.pool, row.uuid, error) < 0)
 		return -1;
+	fault_point("delete.discarded");
+	if (db_instance_delete(server->db, instance->id, error) < 0)
+		return -1;
+	fault_point("delete.row");
 	file_remove_tree_at(AT_FDCWD, log, NULL);
 	pthread_mutex_lock(&instance->lock);
 	instance->deleted = true;
@@ -64,6 +68,7 @@ int instance_rename(struct instance *instance, const char *name, struct error **
 	cleanup_free char *old_name = memory_strdup(held->name);
 	if (db_instance_rename(held->server->db, held->id, name, error) < 0)
 		return -1;
+	fault_point("rename.row");
 	instance_set_name(held, name);
 	cleanup_free char *log = instance_log_directory(held);
 	if (rename(old_log, log) < 0 && errno != ENOENT)

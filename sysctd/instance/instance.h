@@ -123,6 +123,9 @@ int instance_watch(struct instance *instance, struct error **error);
 
 /* ---- what one can do with an instance ---- */
 
+/* Makes "amber-otter": a name that no instance has. The caller frees it. */
+char *instance_make_name(struct server *server);
+
 /* What POST /1.0/instances asks for; members are borrowed. */
 struct instance_request {
 	const char *name;        /* NULL: one is made up */

@@ -25,9 +25,6 @@ char *instance_console_tail(const struct instance *instance, size_t lines);
 /* Signal that asks init for a clean stop, by the image's init. */
 int instance_stop_signal(const json_t *expanded_config);
 
-/* Makes "amber-otter": a name that no instance has. The caller frees it. */
-char *instance_make_name(struct server *server);
-
 /* Removes row, volume and registry entry of a stopped instance whose lock is held. */
 int instance_destroy(struct instance *instance, struct error **error);
 

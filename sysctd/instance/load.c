@@ -30,17 +30,24 @@ static bool adopt(struct instance *instance, const char *directory)
 	return instance_watch(instance, NULL) == 0;
 }
 
-static void load_one(struct instance *instance, void *data)
+static void load_one(struct server *server, const struct instance_row *row)
 {
+	cleanup_instance struct instance *instance = instance_find(server, row->name, NULL);
 	cleanup_free char *directory = instance_run_directory(instance);
 	cleanup_dir DIR *there = opendir(directory);
-	(void)data;
-	if (there && !adopt(instance, directory)) {
+	bool ran = row->last_power == INSTANCE_POWER_RUNNING;
+	if (there && adopt(instance, directory)) {
+		/* Killed between its start and this note? */
+		if (!ran)
+			db_instance_set_power(server->db, row->id, INSTANCE_POWER_RUNNING, NULL);
+	} else if (there) {
 		/* Its monitor ended or was killed while nobody watched. */
 		json_t *state = monitor_last_state(directory);
 		bool ended = json_object_get(state, "reason");
 		instance_ended(instance, ended ? state : NULL);
 		json_decref(state);
+	} else if (ran && row->ephemeral) {
+		instance_ended(instance, NULL); /* the whole host went down */
 	}
 }
 
@@ -71,7 +78,8 @@ int instance_registry_load(struct server *server, struct error **error)
 	for (size_t i = 0; i < list.count; i++)
 		instance_unref(instance_add(server, &list.rows[i]));
 	drop_strangers(server);
-	instance_registry_each(server, load_one, NULL);
+	for (size_t i = 0; i < list.count; i++)
+		load_one(server, &list.rows[i]);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "fault.h"
 #include "file.h"
 #include "instance/internal.h"
 #include "log.h"
@@ -49,6 +50,7 @@ static int spawn(struct instance *instance, const struct instance_row *row, stru
 	if (!spec)
 		return -1;
 	struct monitor_link link = MONITOR_LINK_INIT;
+	fault_point("start.spec");
 	int result = monitor_spawn(program, directory, spec, &link, error);
 	json_decref(spec);
 	if (result < 0) {
@@ -56,6 +58,7 @@ static int spawn(struct instance *instance, const struct instance_row *row, stru
 		monitor_forget(directory, cgroup, NULL);
 		return -1;
 	}
+	fault_point("start.spawned");
 	pthread_mutex_lock(&instance->lock);
 	instance->link = link;
 	instance->stop_wanted = false;
@@ -99,6 +102,7 @@ static int start_locked(struct instance *instance, struct error **error)
 		instance_ended(instance, NULL);
 		return -1;
 	}
+	fault_point("start.running");
 	if (db_begin(server->db, DB_VOLATILE, NULL) == 0) {
 		db_instance_touch(server->db, instance->id, db_now(), NULL);
 		db_instance_set_power(server->db, instance->id, INSTANCE_POWER_RUNNING, NULL);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "fault.h"
 #include "instance/config_keys.h"
 #include "instance/internal.h"
 #include "memory.h"
@@ -45,6 +46,7 @@ static int force(struct instance *instance, struct error **error)
 	want_stop(instance);
 	if (kill_all(instance, error) < 0)
 		return -1;
+	fault_point("stop.killed");
 	return instance_wait_stopped(instance, 60000, error);
 }
 
@@ -62,6 +64,7 @@ static int signal_init(struct instance *instance, struct error **error)
 			     ? 0
 			     : process_pidfd_signal(instance->link.pidfd, number);
 	pthread_mutex_unlock(&instance->lock);
+	fault_point("stop.signalled");
 	if (result < 0 && errno != ESRCH)
 		return error_errno(error, errno, "signalling init of %s", instance->name);
 	return 0;

@@ -11,6 +11,7 @@
 
 #include "cleanup.h"
 #include "db/instances.h"
+#include "fault.h"
 #include "instance/internal.h"
 #include "log.h"
 #include "memory.h"
@@ -96,8 +97,10 @@ void instance_ended(struct instance *instance, const json_t *state)
 	monitor_link_close(&instance->link);
 	cgroup_close(&instance->cgroup);
 	pthread_mutex_unlock(&instance->lock);
+	fault_point("ended.noticed");
 	if (monitor_forget(directory, cgroup, &error) < 0)
 		log_event(LOG_LEVEL_ERROR, instance->name, "cleaning up: %s", error_message(error));
+	fault_point("ended.forgotten");
 	db_instance_set_power(instance->server->db, instance->id, INSTANCE_POWER_STOPPED, NULL);
 	bool delete = instance->ephemeral;
 	instance_set_state(instance, INSTANCE_STOPPED);

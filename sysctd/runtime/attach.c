@@ -136,7 +136,8 @@ static int prepare(const struct attach_target *target, const json_t *request, bo
 	if (interactive && (open_terminal(request, error) < 0 || ioctl(0, TIOCSCTTY, 0) < 0))
 		return error_errno(error, errno, "taking the terminal");
 	privileges_reset_process();
-	if (privileges_drop_capabilities(target->spec, error) < 0 ||
+	if (privileges_set_rlimits(target->spec, 0, error) < 0 ||
+	    privileges_drop_capabilities(target->spec, error) < 0 ||
 	    privileges_apply_seccomp(target->filter->bytes, target->filter->length, error) < 0 ||
 	    become_user(request, &user, error) < 0 || change_directory(request, &user, error) < 0)
 		return -1;

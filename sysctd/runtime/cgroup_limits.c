@@ -51,9 +51,11 @@ static int apply_cpuset(const struct cgroup *cgroup, const char *cpus, struct er
 		return -1;
 	if (*cpus)
 		return file_poke_at(fd, "cpuset.cpus", cpus, error);
-	if (cgroup->pure_v2)
-		return file_poke_at(fd, "cpuset.cpus", "\n", error);
-	cleanup_free char *all = file_read_at(fd, "../cpuset.cpus", NULL, error);
+	/* Empty means all on v2, but a cpuset with processes cannot be emptied: ENOSPC. */
+	if (cgroup->pure_v2 && file_poke_at(fd, "cpuset.cpus", "\n", NULL) == 0)
+		return 0;
+	const char *source = cgroup->pure_v2 ? "/sys/devices/system/cpu/possible" : "../cpuset.cpus";
+	cleanup_free char *all = file_read_at(fd, source, NULL, error);
 	return all ? file_poke_at(fd, "cpuset.cpus", all, error) : -1;
 }
 

@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "fault.h"
 #include "idmap.h"
 #include "memory.h"
 #include "message.h"
@@ -166,6 +167,7 @@ static int let_go(int sync, struct error **error)
 	cleanup_message struct message answer = {0};
 	if (write(sync, "g", 1) != 1)
 		return error_errno(error, errno, "starting the first process");
+	fault_point("monitor.go");
 	if (message_receive(sync, &answer, START_TIMEOUT, error) < 0)
 		return -1;
 	return answer.body ? message_check_error(answer.body, error) : 0;
@@ -176,9 +178,11 @@ static int let_go(int sync, struct error **error)
 static int supervise_start(const struct spec *spec, int sync, struct container *container,
 			   struct error **error)
 {
+	fault_point("monitor.cloned");
 	if (open_pid_namespace(container, error) < 0 ||
 	    prepare_child(spec, container->pid, error) < 0)
 		return -1;
+	fault_point("monitor.rootfs");
 	return let_go(sync, error);
 }
 

@@ -19,6 +19,7 @@
 
 #include "cleanup.h"
 #include "devices.h"
+#include "fault.h"
 #include "file.h"
 #include "log.h"
 #include "memory.h"
@@ -51,6 +52,7 @@ static int make_cgroup(struct monitor *monitor, struct error **error)
 	const json_t *resources = json_object_get(spec->linux_, "resources");
 	if (cgroup_create(&monitor->cgroup, spec->cgroup, spec->root_uid, spec->root_gid, error) < 0)
 		return -1;
+	fault_point("monitor.cgroup");
 	if (cgroup_apply(&monitor->cgroup, resources, error) < 0)
 		return -1;
 	return devices_restrict(monitor->cgroup.unified, json_object_get(resources, "devices"),
@@ -66,6 +68,7 @@ static int start_container(struct monitor *monitor, struct error **error)
 	if (container_start(&monitor->spec, &monitor->cgroup, monitor->console.path,
 			    &monitor->filter, &monitor->container, error) < 0)
 		return -1;
+	fault_point("monitor.started");
 	monitor->started_at = clock_nanoseconds(CLOCK_REALTIME);
 	monitor->boot_clock = clock_nanoseconds(CLOCK_MONOTONIC);
 	monitor->init = (struct event_source){monitor->container.pidfd, init_ended, monitor};
@@ -94,8 +97,10 @@ static void finish(struct monitor *monitor, const char *reason, int status, cons
 {
 	json_t *event = json_pack("{s:s, s:s, s:i, s:s, s:s}", "event", "stopped", "reason", reason,
 				  "status", status, "message", message, "state", "stopped");
+	fault_point("monitor.ended");
 	monitor_sessions_end(monitor);
 	take_down(monitor);
+	fault_point("monitor.taken-down");
 	console_drain(&monitor->console);
 	monitor_console_detach(monitor);
 	write_state(event);
@@ -221,6 +226,7 @@ static int start(struct monitor *monitor, struct error **error)
 {
 	if (event_loop_init(&monitor->loop) < 0)
 		return error_errno(error, errno, "making an event loop");
+	fault_point("monitor.detached");
 	if (own_mounts(error) < 0 || watch_signals(monitor, error) < 0 ||
 	    privileges_load_seccomp(&monitor->spec, &monitor->filter.bytes,
 				    &monitor->filter.length, error) < 0 ||

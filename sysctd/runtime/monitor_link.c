@@ -14,6 +14,7 @@
 
 #include "cgroup.h"
 #include "cleanup.h"
+#include "fault.h"
 #include "file.h"
 #include "memory.h"
 #include "monitor_files.h"
@@ -60,13 +61,26 @@ static int add_descriptors(posix_spawn_file_actions_t *actions, int listener, in
 	return problem ? problem : posix_spawn_file_actions_adddup2(actions, starter, 4);
 }
 
+/* The one variable that a monitor inherits, in test builds: NULL ends the list. */
+static char *fault_environment(void)
+{
+#ifdef ENABLE_FAULTS
+	static char text[64];
+	const char *wanted = getenv("SYSCT_FAULT");
+	snprintf(text, sizeof(text), "SYSCT_FAULT=%s", wanted ? wanted : "");
+	return text;
+#else
+	return NULL;
+#endif
+}
+
 static int run_monitor(const char *program, const char *directory, int listener, int starter,
 		       struct error **error)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	char *arguments[] = {(char *)"sysct-monitor", (char *)directory, NULL};
-	char *environment[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+	char *environment[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", fault_environment(), NULL};
 	cleanup_close int high_listener = fcntl(listener, F_DUPFD_CLOEXEC, 64);
 	cleanup_close int high_starter = fcntl(starter, F_DUPFD_CLOEXEC, 64);
 	sigset_t none;
@@ -94,7 +108,7 @@ static int run_monitor(const char *program, const char *directory, int listener,
 static int take_status(struct message *status, struct monitor_link *link, struct error **error)
 {
 	if (!status->body)
-		return error_set(error, ERROR_INTERNAL, "the monitor ended without a word");
+		return error_set(error, ERROR_INTERNAL, "sysct-monitor was killed while it started the instance");
 	if (message_check_error(status->body, error) < 0)
 		return -1;
 	link->pid = (pid_t)json_integer_value(json_object_get(status->body, "pid"));

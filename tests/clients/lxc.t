@@ -11,15 +11,18 @@ here=$(dirname "$0")
 
 lxc_begin busybox
 
-# field NAME PATH: a member of GET /1.0/instances/NAME, "a.b" for one in an object.
+# field NAME PATH: a member of GET /1.0/instances/NAME, "a/b" for one in an object.
 field() {
 	lxc query "/1.0/instances/$1?recursion=1" | python3 -c '
 import json, sys
 value = json.load(sys.stdin)
-for key in sys.argv[1].split("."):
+for key in sys.argv[1].split("/"):
     value = value[key]
 print(value)' "$2"
 }
+
+# cgroup_of NAME: where its init is in the cgroup2 hierarchy.
+cgroup_of() { sed -n 's/^0:://p' "/proc/$(field "$1" state/pid)/cgroup"; }
 
 # --- the server
 like "$(lxc version)" $'^Client version: 5\\.0\\.2\nServer version: [0-9]+\\.[0-9.]+$' "version of both"
@@ -29,18 +32,18 @@ is "$(names)" "" "no instance yet"
 # --- init and start
 ok lxc init busybox one
 is "$(status one)" STOPPED "init makes a stopped instance"
-is "$(field one state.pid)" 0 "which has no process"
+is "$(field one state/pid)" 0 "which has no process"
 is "$(field one type)" container "and is a container"
 ok lxc start one
 is "$(status one)" RUNNING "start"
-ok test -d "/proc/$(field one state.pid)"
+ok test -d "/proc/$(field one state/pid)"
 complains "The instance is already running" lxc start one
 like "$(lxc info one)" $'^Name: one\nStatus: RUNNING\nType: container\nArchitecture: .*\nPID: [1-9][0-9]*\nCreated: 20.*\nLast Used: 20.*Processes: [1-9].*Memory \\(current\\): .*lo:\n +Type: loopback\n +State: UP.*inet: +127.0.0.1/8 \\(local\\)' "info about an instance"
 
 # --- launch
 ok -n "launch" lxc launch busybox two -c limits.processes=50 -c user.greeting="hello world" -p default
 is "$(status two)" RUNNING "launch starts it"
-is "$(field two config.limits.processes)" 50 "with its configuration"
+is "$(field two config/limits.processes)" 50 "with its configuration"
 is "$(lxc config get two user.greeting)" "hello world" "blanks in values stay"
 like "$(lxc launch busybox 2>/dev/null)" "Instance name is: [a-z]" "launch without a name tells the name that the server chose"
 generated=$(names | tr ' ' '\n' | grep -vE '^(one|two)$')
@@ -51,7 +54,7 @@ is "$(lxc config get three user.from)" stdin "its configuration is taken"
 ok -n "init by a part of the fingerprint" lxc init "$(lxc image list --format csv -c f | cut -c 1-8)" four
 ok -n "init with no profile needs a root disk of its own" lxc init busybox bare --no-profiles -s default
 is "$(field bare profiles)" "[]" "no profile is applied"
-is "$(field bare devices.root.pool)" default "the root disk is the instance's"
+is "$(field bare devices/root/pool)" default "the root disk is the instance's"
 ok lxc delete bare
 
 # --- list
@@ -61,10 +64,10 @@ is "$(lxc list '^t' --format csv -c n | paste -sd ' ')" "three two" "list by reg
 is "$(lxc list status=stopped --format csv -c n)" four "list by status"
 is "$(lxc list user.from=stdin --format csv -c n)" three "list by a configuration key"
 is "$(lxc list architecture=nope --format csv)" "" "list by an architecture that none has"
-is "$(lxc list '^two$' --format csv -c nsSatPNbp,user.greeting:HELLO)" \
-	"two,RUNNING,0,$(uname -m),CONTAINER,default,$(field two state.processes),default,$(field two state.pid),hello world" \
+is "$(lxc list '^two$' --format csv -c nsSatPNbp,user.greeting:GREETING)" \
+	"two,RUNNING,0,$(uname -m),CONTAINER,default,$(field two state/processes),default,$(field two state/pid),hello world" \
 	"list with columns of every kind"
-is "$(lxc list '^four$' --format csv -c nDmMule)" "four,,,,,$(lxc list '^four$' --format csv -c l),default" "columns of a stopped instance"
+is "$(lxc list '^four$' --format csv -c nDmMupe)" "four,,,,,,default" "columns of a stopped instance"
 like "$(lxc list '^one$' --format csv -c nmu)" '^one,[0-9.]+[KM]iB,[0-9]+s$' "memory and CPU of a running one"
 like "$(lxc list)" $'^\\+-.*\n\\| +NAME +\\| +STATE +\\| +IPV4 +\\|.*\n\\| four +\\| STOPPED +\\|' "list as a table"
 like "$(lxc list --format compact)" $'NAME +STATE .*\n +four +STOPPED ' "list --format compact"
@@ -75,17 +78,17 @@ like "$(lxc list --fast)" $'ARCHITECTURE +\\| +CREATED AT .*\\| one +\\| RUNNING
 is "$(lxc list --all-projects --format csv -c en | sort | head -n 1)" "default,four" "list --all-projects"
 
 # --- stop, restart, pause
-pid=$(field one state.pid)
+pid=$(field one state/pid)
 ok lxc restart --force one
 fails -n "restart --force ended the old init" test -d "/proc/$pid"
 is "$(status one)" RUNNING "and it runs again"
-pid=$(field one state.pid)
+pid=$(field one state/pid)
 ok lxc restart one --timeout 30
-[ "$(field one state.pid)" = "$pid" ] && same=yes || same=no
+[ "$(field one state/pid)" = "$pid" ] && same=yes || same=no
 is "$(status one) $same" "RUNNING no" "restart by init"
 ok lxc pause one
 is "$(status one)" FROZEN "pause"
-is "$(awk '{ print $3 }' "/proc/$(field one state.pid)/stat")" "$(awk '{ print $3 }' "/proc/$(field one state.pid)/stat")" "its init is there"
+is "$(cat "/sys/fs/cgroup/"{,unified/}"$(cgroup_of one)/cgroup.freeze" 2>/dev/null)" 1 "the kernel has frozen it"
 complains "The instance is already frozen" lxc pause one
 ok lxc start one
 is "$(status one)" RUNNING "start resumes it"
@@ -95,7 +98,7 @@ is "$(status one)" STOPPED "stop by init"
 complains "The instance is already stopped" lxc stop one
 ok lxc start one
 # With SIGSTOP init cannot obey.
-kill -STOP "$(field one state.pid)"
+kill -STOP "$(field one state/pid)"
 began=$SECONDS
 fails lxc stop one --timeout 1
 ok -n "an expired timeout ends the wait" test $((SECONDS - began)) -lt 20

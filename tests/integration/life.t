@@ -30,8 +30,13 @@ init_changed() { # NAME OLD-PID
 	now=$(instance_init_pid "$1") && [ "$now" -gt 0 ] && [ "$now" != "$2" ]
 }
 
-init_of_debian() { # after a boot: systemd answers
-	sysct exec "$1" -- systemctl is-system-running >/dev/null 2>&1 || [ $? -le 1 ]
+# on_word NAME CMD...: a process of the instance runs it at say_word PID-OF-INIT, with or without a daemon.
+on_word() {
+	sysct exec "$1" -- sh -c 'mkfifo /run/word && { (read word </run/word; exec "$@") >/dev/null 2>&1 & }' sh "${@:2}" </dev/null
+}
+
+say_word() {
+	echo go >"/proc/$1/root/run/word"
 }
 
 no_files_of() { # UUID
@@ -200,7 +205,6 @@ fails -n "delete of an unknown instance" sysct delete nobody
 ok -n "launch a Debian" sysct launch debian deb
 boots deb || bail "Debian does not boot"
 pid=$(instance_init_pid deb) monitor=$(instance_monitor_pid deb)
-boot=$(sysct exec deb -- cat /proc/sys/kernel/random/boot_id)
 sysct exec deb -- sh -c 'echo kept >/root/file; echo gone >/run/file'
 born=$(stat -c %Y "/proc/$pid")
 events_follow
@@ -210,7 +214,7 @@ sysct exec deb -- reboot >/dev/null 2>&1 || true
 ok -n "a reboot from inside gives another init" wait_until 60 init_changed deb "$pid"
 session_status=0
 wait $session || session_status=$?
-is "$session_status" 137 "a command of the boot before has ended"
+like "$session_status" '^(137|143)$' "a command of the boot before was killed"
 is "$(instance_monitor_pid deb)" "$monitor" "the monitor is the same"
 is "$(instance_status deb)" Running "it is running all the while"
 ok -n "clients are told" wait_until 5 happened instance-restarted deb
@@ -221,13 +225,12 @@ up=$(sysct exec deb -- ps -o etimes= -p 1)
 ok -n "PID 1 is up for no longer than the reboot is ago" test "$up" -le $(($(date +%s) - born))
 is "$(sysct exec deb -- cat /root/file)" kept "its files are there"
 fails -n "what was in /run" sysct exec deb -- test -e /run/file
-diag "boot id before: $boot"
 
 pid=$(instance_init_pid deb)
-sysct exec deb -- sh -c 'systemctl reboot' >/dev/null 2>&1 &
-daemon_stop
+on_word deb systemctl reboot
 events_end
-wait || true
+daemon_stop
+say_word "$pid"
 ok -n "a reboot goes through without a daemon" wait_until 60 test ! -e "/proc/$pid"
 daemon_start
 ok -n "the daemon finds the new init" wait_until 20 init_changed deb "$pid"
@@ -277,9 +280,9 @@ sysct exec brief -- poweroff >/dev/null 2>&1 || true
 ok -n "it goes when it is powered off from inside" wait_until 20 instance_gone brief
 sysct launch busybox brief --ephemeral
 uuid=$(sysct config get brief volatile.uuid) pid=$(instance_init_pid brief)
-sysct exec brief -- poweroff >/dev/null 2>&1 &
+on_word brief poweroff
 daemon_stop
-wait || true
+say_word "$pid"
 ok -n "it is powered off without a daemon" wait_until 20 test ! -e "/proc/$pid"
 daemon_start
 ok -n "it goes when the next daemon starts" wait_until 10 instance_gone brief

@@ -93,3 +93,15 @@ instance_monitor_pid() {
 instance_volume() {
 	echo "$SYSCT_DIR/storage-pools/default/instances/$(sysct config get "$1" volatile.uuid)"
 }
+
+# instance_processes NAME PATTERN: pids, on the host, of its processes whose command line matches; fails when there is none.
+instance_processes() {
+	local pid found=1
+	for pid in $(find "$(instance_cgroup "$1")" -name cgroup.procs -exec cat {} + 2>/dev/null); do
+		if tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qE -- "$2"; then
+			echo "$pid"
+			found=0
+		fi
+	done
+	return $found
+}

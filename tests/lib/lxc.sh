@@ -5,14 +5,15 @@ export LXD_SOCKET=$SYSCT_DIR/unix.socket LXD_CONF=$TMPDIR/lxc LC_ALL=C.UTF-8
 # `lxc` runs under this name in every test, and hangs in none.
 lxc() { timeout 60 /usr/bin/lxc "$@"; }
 
-# lxc_begin [IMAGE...]: a daemon with these images (busybox). `lxc` cannot build one: sysct does it first.
+# lxc_begin [IMAGE...]: a daemon with these images (busybox). `lxc launch` cannot build one: it asks for the alias first.
 lxc_begin() {
 	local image
 	daemon_start
+	lxc remote list >/dev/null 2>&1 || bail "lxc cannot write its configuration" # it greets at its first use
 	for image in "${@:-busybox}"; do
-		sysct image build "$image" >/dev/null || bail "the image $image cannot be built"
+		lxc query --wait -X POST /1.0/images -d '{"source": {"type": "template", "alias": "'"$image"'"}}' >/dev/null ||
+			bail "the image $image cannot be built"
 	done
-	lxc remote list >/dev/null 2>&1 || bail "lxc cannot write its configuration" # greets at its first use
 }
 
 # status NAME: "RUNNING", "STOPPED", "FROZEN", or nothing.

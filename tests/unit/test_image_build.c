@@ -72,7 +72,7 @@ static const char template_text[] =
 
 struct fixture {
 	struct server server;
-	char directory[64];
+	char *directory;
 };
 
 static char *at(const struct fixture *fixture, const char *name)
@@ -122,7 +122,8 @@ static int set_up(void **state)
 {
 	struct fixture *fixture = memory_alloc(sizeof(*fixture));
 	*state = fixture;
-	strcpy(fixture->directory, "/tmp/sysct-test-XXXXXX");
+	const char *temporary = getenv("TMPDIR");
+	fixture->directory = memory_printf("%s/sysct-test-XXXXXX", temporary ? temporary : "/tmp");
 	assert_non_null(mkdtemp(fixture->directory));
 	cleanup_free char *templates = at(fixture, "etc/templates");
 	cleanup_free char *path = at(fixture, "etc/templates/fake");
@@ -139,6 +140,7 @@ static int tear_down(void **state)
 	struct fixture *fixture = *state;
 	close_server(&fixture->server);
 	assert_int_equal(file_remove_tree_at(-1, fixture->directory, NULL), 0);
+	free(fixture->directory);
 	free(fixture);
 	return 0;
 }

@@ -1,0 +1,13 @@
+#!/bin/bash
+# No shell script has a finding of shellcheck.
+set -euo pipefail
+# shellcheck source=tests/lint/common.sh
+. "$(dirname "$0")/common.sh"
+needs shellcheck shellcheck
+
+mapfile -t scripts < <(
+	find autogen.sh check quickstart .ci etc templates tests -type f -print0 |
+		xargs -0 grep -lE -m 1 -e '^#!/bin/(ba)?sh' -e '^# shellcheck shell=' | sort
+)
+ok -n "shellcheck" shellcheck --external-sources --source-path=SCRIPTDIR --source-path=. "${scripts[@]}"
+done_testing
