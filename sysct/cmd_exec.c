@@ -88,8 +88,11 @@ static void forget_standard_fds(void)
 	cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0)
 		return;
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
+	/* A terminal stays: we copy from and to it (relay.h). */
+	if (!isatty(STDIN_FILENO))
+		dup2(null, STDIN_FILENO);
+	if (!isatty(STDOUT_FILENO))
+		dup2(null, STDOUT_FILENO);
 }
 
 static int run_process(struct cli *cli, json_t *command, struct error **error)
@@ -97,7 +100,7 @@ static int run_process(struct cli *cli, json_t *command, struct error **error)
 	bool terminal = wants_terminal(&cli->options);
 	cleanup_free char *path = client_path("/1.0/instances/%s/exec", cli_word(cli, 0), NULL);
 	cleanup_json json_t *body = make_body(cli, command, terminal, error);
-	cleanup_session struct session session = {.control = -1, .stream = -1, .signal_fd = -1};
+	cleanup_session struct session session = SESSION_INIT;
 	cleanup_close int null = -1;
 	if (!body || session_open(&session, terminal, false, error) < 0)
 		return -1;
@@ -108,9 +111,15 @@ static int run_process(struct cli *cli, json_t *command, struct error **error)
 		{"stdout", STDOUT_FILENO},
 		{"stderr", STDERR_FILENO},
 	};
+	for (int i = 0; !terminal && i < SESSION_RELAYS; i++)
+		fds[i].fd = relay_open(&session.relays[i], fds[i].fd, i == 0, error);
+	if (error && *error)
+		return -1;
 	int control = fast_path_open(cli, path, body, fds, terminal ? 0 : 3, error);
 	if (control < 0)
 		return -1;
+	for (int i = 0; i < SESSION_RELAYS; i++)
+		relay_started(&session.relays[i]);
 	if (!terminal)
 		forget_standard_fds();
 	if (session_run(&session, control, -1, error) < 0)
@@ -171,7 +180,7 @@ static int attach_console(struct cli *cli, const char *path, struct error **erro
 	struct terminal_size size = terminal_size(STDIN_FILENO);
 	cleanup_json json_t *body = json_pack("{s:s, s:i, s:i}", "type", "console", "width",
 					      size.columns, "height", size.rows);
-	cleanup_session struct session session = {.control = -1, .stream = -1, .signal_fd = -1};
+	cleanup_session struct session session = SESSION_INIT;
 	if (session_open(&session, true, true, error) < 0)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)

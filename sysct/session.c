@@ -22,7 +22,7 @@ int session_open(struct session *session, bool copies, bool console, struct erro
 {
 	static const int passed[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
 	sigset_t signals;
-	*session = (struct session){.control = -1, .stream = -1, .signal_fd = -1};
+	*session = (struct session)SESSION_INIT;
 	session->copies = copies;
 	session->console = console;
 	session->size_fd = isatty(STDIN_FILENO) ? STDIN_FILENO : STDOUT_FILENO;
@@ -49,6 +49,8 @@ void session_close(struct session *session)
 		if (fds[i] >= 0)
 			close(fds[i]);
 	session->control = session->stream = session->signal_fd = -1;
+	for (size_t i = 0; i < SESSION_RELAYS; i++)
+		relay_close(&session->relays[i]);
 	message_reader_free(&session->reader);
 	strbuf_free(&session->input);
 	if (session->masked)
@@ -256,6 +258,9 @@ static int handle(struct session *session, const struct pollfd *fds, struct erro
 		write_input(session);
 	if (fds[1].revents && on_signal(session, error) < 0)
 		return -1;
+	for (size_t i = 0; i < SESSION_RELAYS; i++)
+		if (fds[4 + i].revents)
+			relay_move(&session->relays[i]);
 	if (fds[0].revents && on_control(session, error) < 0)
 		return -1;
 	return 0;
@@ -272,6 +277,9 @@ static int loop(struct session *session, struct error **error)
 			{.fd = streams ? session->stream : -1,
 			 .events = (short)(session->input.length ? POLLIN | POLLOUT : POLLIN)},
 			{.fd = reads ? STDIN_FILENO : -1, .events = POLLIN},
+			relay_poll(&session->relays[0]),
+			relay_poll(&session->relays[1]),
+			relay_poll(&session->relays[2]),
 		};
 		if (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0) {
 			if (errno != EINTR)

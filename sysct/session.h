@@ -10,7 +10,10 @@
 #include <stdbool.h>
 
 #include "lib/message.h"
+#include "relay.h"
 #include "terminal.h"
+
+enum { SESSION_RELAYS = 3 };
 
 struct session {
 	int control;
@@ -26,9 +29,16 @@ struct session {
 	struct strbuf input; /* read from the terminal, not yet written */
 	bool input_ended;
 	bool escape; /* Ctrl-a was the last key */
+	struct relay relays[SESSION_RELAYS]; /* terminals that the process uses through pipes */
 	bool ended, detached;
 	int status; /* exit status when it ended */
 };
+
+#define SESSION_INIT                                                        \
+	{                                                                   \
+		.control = -1, .stream = -1, .signal_fd = -1,               \
+		.relays = { RELAY_INIT, RELAY_INIT, RELAY_INIT }            \
+	}
 
 #define cleanup_session __attribute__((cleanup(session_close)))
 

@@ -141,13 +141,16 @@ bool operation_cancelled(struct operation *operation);
 int operation_cancel_fd(struct operation *operation);
 
 /**
- * operation_wait_sockets - until a client has connected every slot.
- * @timeout: milliseconds, -1 for ever. ERROR_TIMEOUT, or ERROR_CANCELLED.
+ * operation_wait_socket - the connection of a slot, when a client has made it.
+ * @timeout: milliseconds, -1 for ever.
+ * The caller owns what it gets. NULL with ERROR_TIMEOUT, ERROR_CANCELLED, or
+ * ERROR_NOT_FOUND when the slot was closed or its connection taken before.
  */
-int operation_wait_sockets(struct operation *operation, int timeout, struct error **error);
+struct websocket *operation_wait_socket(struct operation *operation, const char *name,
+					int timeout, struct error **error);
 
-/* The connection of a slot; the caller owns it from now on. NULL when there is none (any more). */
-struct websocket *operation_take_socket(struct operation *operation, const char *name);
+/* Nobody can connect this slot any more; whoever waits for it returns. */
+void operation_close_socket(struct operation *operation, const char *name);
 
 /* ---- for the API ---- */
 

@@ -102,13 +102,18 @@ static bool has_changed(const struct operation *operation, const char *since)
 	return strcmp(updated, since) != 0;
 }
 
-static bool has_sockets(const struct operation *operation, const char *since)
+static struct operation_socket *socket_of(const struct operation *operation, const char *name)
 {
-	(void)since;
 	for (size_t i = 0; i < operation->socket_count; i++)
-		if (!operation->sockets[i].connected)
-			return operation->cancelled;
-	return true;
+		if (strcmp(operation->sockets[i].name, name) == 0)
+			return &operation->sockets[i];
+	return NULL;
+}
+
+static bool has_socket(const struct operation *operation, const char *name)
+{
+	const struct operation_socket *slot = socket_of(operation, name);
+	return operation->cancelled || !slot || slot->connected;
 }
 
 static void remove_waiter(struct operation *operation, struct operation_waiter *waiter)
@@ -227,27 +232,48 @@ void operation_free_sockets(struct operation *operation)
 	}
 }
 
-int operation_wait_sockets(struct operation *operation, int timeout, struct error **error)
+/* Under the lock. */
+static void wake_waiters(struct operation *operation)
 {
-	int met = wait_until(operation, has_sockets, NULL, timeout, -1);
-	if (met < 0)
-		return error_errno(error, errno, "waiting for the client");
-	if (operation_cancelled(operation))
-		return error_set(error, ERROR_CANCELLED, "the operation was cancelled");
-	if (!met)
-		return error_set(error, ERROR_TIMEOUT, "the client did not connect in time");
-	return 0;
+	uint64_t one = 1;
+	for (struct operation_waiter *w = operation->waiters; w; w = w->next)
+		if (write(w->fd, &one, sizeof(one)) < 0)
+			continue; /* the counter is full: it is readable */
 }
 
-struct websocket *operation_take_socket(struct operation *operation, const char *name)
+struct websocket *operation_wait_socket(struct operation *operation, const char *name,
+					int timeout, struct error **error)
+{
+	int met = wait_until(operation, has_socket, name, timeout, -1);
+	if (met < 0)
+		error_errno(error, errno, "waiting for the client");
+	else if (operation_cancelled(operation))
+		error_set(error, ERROR_CANCELLED, "the operation was cancelled");
+	else if (!met)
+		error_set(error, ERROR_TIMEOUT, "the client did not connect in time");
+	if (met <= 0 || operation_cancelled(operation))
+		return NULL;
+	pthread_mutex_lock(&operation->lock);
+	struct operation_socket *slot = socket_of(operation, name);
+	struct websocket *websocket = slot ? steal_pointer(&slot->websocket) : NULL;
+	pthread_mutex_unlock(&operation->lock);
+	if (!websocket)
+		error_set(error, ERROR_NOT_FOUND, "no connection \"%s\" is to be had", name);
+	return websocket;
+}
+
+void operation_close_socket(struct operation *operation, const char *name)
 {
 	struct websocket *websocket = NULL;
 	pthread_mutex_lock(&operation->lock);
-	for (size_t i = 0; i < operation->socket_count; i++)
-		if (strcmp(operation->sockets[i].name, name) == 0)
-			websocket = steal_pointer(&operation->sockets[i].websocket);
+	struct operation_socket *slot = socket_of(operation, name);
+	if (slot) {
+		websocket = steal_pointer(&slot->websocket);
+		slot->connected = true;
+		wake_waiters(operation);
+	}
 	pthread_mutex_unlock(&operation->lock);
-	return websocket;
+	websocket_free(websocket);
 }
 
 /* Takes as long for a wrong secret as for a right one. */
@@ -287,15 +313,12 @@ int operation_secret_check(struct operation *operation, const char *secret, stru
 int operation_connect(struct operation *operation, const char *secret,
 		      struct websocket *websocket, struct error **error)
 {
-	uint64_t one = 1;
 	pthread_mutex_lock(&operation->lock);
 	struct operation_socket *slot = find_slot(operation, secret, error);
 	if (slot) {
 		slot->websocket = websocket;
 		slot->connected = true;
-		for (struct operation_waiter *w = operation->waiters; w; w = w->next)
-			if (write(w->fd, &one, sizeof(one)) < 0)
-				continue; /* the counter is full: it is readable */
+		wake_waiters(operation);
 	}
 	pthread_mutex_unlock(&operation->lock);
 	if (!slot)

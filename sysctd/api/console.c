@@ -54,24 +54,34 @@ static void *wait_end(void *data)
 	return NULL;
 }
 
-static void copy(struct websocket *data, struct websocket *control, int stream, int monitor)
+static void copy(struct operation *operation, struct websocket *data, int stream, int monitor)
 {
 	cleanup_close int stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	struct ending ending = {monitor, stop};
-	struct control_reader reader = {control, monitor, -1};
+	struct control_reader control;
 	struct websocket_pump pump = {.from_fd = stream, .to_fd = stream, .stop_fd = stop};
-	pthread_t waiter, commands;
+	pthread_t waiter;
 	if (stop < 0 || pthread_create(&waiter, NULL, wait_end, &ending) != 0)
 		return;
-	bool reads = pthread_create(&commands, NULL, control_read, &reader) == 0;
+	control_begin(&control, operation, monitor, -1);
 	websocket_pump(data, &pump, NULL);
 	websocket_close(data, WEBSOCKET_NORMAL, "");
-	websocket_close(control, WEBSOCKET_NORMAL, "");
+	control_close(&control);
 	shutdown(monitor, SHUT_RDWR);
-	websocket_shutdown(control);
-	if (reads)
-		pthread_join(commands, NULL);
+	control_end(&control);
 	pthread_join(waiter, NULL);
+}
+
+static int make_pairs(int stream[2], int control[2], struct error **error)
+{
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream) < 0)
+		return error_errno(error, errno, "making a socket pair");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) == 0)
+		return 0;
+	error_errno(error, errno, "making a socket pair");
+	close(stream[0]);
+	close(stream[1]);
+	return -1;
 }
 
 int console_session_run(struct operation *operation, struct instance *instance,
@@ -79,25 +89,20 @@ int console_session_run(struct operation *operation, struct instance *instance,
 {
 	cleanup_free char *directory = instance_run_directory(instance);
 	int stream[2], control[2];
-	if (operation_wait_sockets(operation, CONNECT_TIMEOUT, error) < 0)
+	struct websocket *data = operation_wait_socket(operation, "0", CONNECT_TIMEOUT, error);
+	if (!data)
 		return -1;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream) < 0)
-		return error_errno(error, errno, "making a socket pair");
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) < 0) {
-		close(stream[0]);
-		close(stream[1]);
-		return error_errno(error, errno, "making a socket pair");
+	if (make_pairs(stream, control, error) < 0) {
+		websocket_free(data);
+		return -1;
 	}
 	int theirs[] = {stream[1], control[1]};
 	int result = monitor_request(directory, request, theirs, 2, NULL, error);
 	close(stream[1]);
 	close(control[1]);
-	struct websocket *data_socket = operation_take_socket(operation, "0");
-	struct websocket *control_socket = operation_take_socket(operation, "control");
 	if (result == 0)
-		copy(data_socket, control_socket, stream[0], control[0]);
-	websocket_free(data_socket);
-	websocket_free(control_socket);
+		copy(operation, data, stream[0], control[0]);
+	websocket_free(data);
 	close(stream[0]);
 	close(control[0]);
 	return result;

@@ -44,12 +44,31 @@ static void obey(const struct control_reader *control, const json_t *command)
 	}
 }
 
-void *control_read(void *data)
+/* The connection, once there is one; NULL when it came too late. */
+static struct websocket *await_client(struct control_reader *control)
+{
+	struct websocket *websocket =
+		operation_wait_socket(control->operation, "control", -1, NULL);
+	pthread_mutex_lock(&control->lock);
+	bool late = control->closing;
+	if (!late)
+		control->websocket = websocket;
+	pthread_mutex_unlock(&control->lock);
+	if (!late)
+		return websocket;
+	websocket_free(websocket);
+	return NULL;
+}
+
+static void *read_commands(void *data)
 {
 	struct control_reader *control = data;
 	cleanup_strbuf struct strbuf text = {0};
 	enum websocket_type type;
-	while (websocket_receive_message(control->websocket, &text, CONTROL_LIMIT, &type, NULL) ==
+	struct websocket *websocket = await_client(control);
+	if (!websocket)
+		return NULL;
+	while (websocket_receive_message(websocket, &text, CONTROL_LIMIT, &type, NULL) ==
 	       WEBSOCKET_DATA) {
 		json_t *command = json_loadb(text.text ? text.text : "", text.length, 0, NULL);
 		if (command)
@@ -59,4 +78,38 @@ void *control_read(void *data)
 	/* The client has gone: the monitor notices the closed socket and ends the command. */
 	shutdown(control->monitor, SHUT_RDWR);
 	return NULL;
+}
+
+void control_begin(struct control_reader *control, struct operation *operation, int monitor,
+		   int terminal)
+{
+	*control = (struct control_reader){
+		.operation = operation, .monitor = monitor, .terminal = terminal};
+	pthread_mutex_init(&control->lock, NULL);
+	control->runs = pthread_create(&control->thread, NULL, read_commands, control) == 0;
+}
+
+void control_close(struct control_reader *control)
+{
+	if (!control->runs)
+		return;
+	pthread_mutex_lock(&control->lock);
+	control->closing = true;
+	struct websocket *websocket = control->websocket;
+	pthread_mutex_unlock(&control->lock);
+	operation_close_socket(control->operation, "control");
+	if (websocket)
+		websocket_close(websocket, WEBSOCKET_NORMAL, "");
+}
+
+void control_end(struct control_reader *control)
+{
+	if (!control->runs)
+		return;
+	if (control->websocket) /* set before control_close() or never */
+		websocket_shutdown(control->websocket);
+	pthread_join(control->thread, NULL);
+	websocket_free(control->websocket);
+	pthread_mutex_destroy(&control->lock);
+	control->runs = false;
 }

@@ -3,6 +3,8 @@
 #define SYSCT_API_EXEC_H
 
 #include <jansson.h>
+#include <pthread.h>
+#include <stdbool.h>
 
 #include "error.h"
 #include "operation.h"
@@ -30,14 +32,27 @@ int exec_session_run(struct operation *operation, struct instance *instance,
 int console_session_run(struct operation *operation, struct instance *instance,
 			const json_t *monitor_request, struct error **error);
 
-/* JSON commands of a client's control WebSocket until it closes (control.c). */
+/*
+ * JSON commands of a client's control WebSocket, in a thread of their own
+ * (control.c). A client may connect it late, or never as pylxd does. When it
+ * closes, the monitor's socket is shut down, which ends the command.
+ */
 struct control_reader {
-	struct websocket *websocket;
+	struct operation *operation;
 	int monitor;  /* the control socket to the monitor: signals */
 	int terminal; /* a pty master to resize, or -1: the monitor is told */
+	pthread_t thread;
+	bool runs;
+	pthread_mutex_t lock; /* guards what follows */
+	struct websocket *websocket;
+	bool closing;
 };
 
-/* Thread function; shuts the monitor's socket down when the client has gone. */
-void *control_read(void *control_reader);
+void control_begin(struct control_reader *control, struct operation *operation, int monitor,
+		   int terminal);
+
+/* Says goodbye to the client; control_end() waits for the thread and frees. */
+void control_close(struct control_reader *control);
+void control_end(struct control_reader *control);
 
 #endif

@@ -29,8 +29,9 @@ struct stream {
 struct exec_session {
 	struct stream streams[STREAMS];
 	struct control_reader control;
-	pthread_t control_thread;
-	bool control_runs;
+	struct operation *operation;
+	bool connected;    /* a client gives the streams */
+	int terminal;      /* the pty's master, -1 for none */
 	int stop;          /* eventfd: the command has ended */
 	int monitor;       /* control socket to the monitor */
 	int theirs[4];     /* what the monitor is given, -1 for none */
@@ -129,7 +130,7 @@ static int wait_started(struct exec_session *session, bool interactive, struct m
 		int master = message_take_fd(message, 0);
 		session->streams[0].from_fd = master;
 		session->streams[0].to_fd = fcntl(master, F_DUPFD_CLOEXEC, 0);
-		session->control.terminal = master;
+		session->terminal = master;
 	}
 	return 0;
 }
@@ -159,10 +160,9 @@ static int start_streams(struct exec_session *session, struct error **error)
 		if (stream->websocket && start_stream(stream, error) < 0)
 			return -1;
 	}
-	session->control.monitor = session->monitor;
-	if (session->control.websocket &&
-	    pthread_create(&session->control_thread, NULL, control_read, &session->control) == 0)
-		session->control_runs = true;
+	if (session->connected)
+		control_begin(&session->control, session->operation, session->monitor,
+			      session->terminal);
 	return 0;
 }
 
@@ -183,8 +183,7 @@ static void finish(struct exec_session *session)
 	uint64_t one = 1;
 	if (session->stop >= 0 && write(session->stop, &one, sizeof(one)) < 0)
 		return;
-	if (session->control.websocket)
-		websocket_close(session->control.websocket, WEBSOCKET_NORMAL, "");
+	control_close(&session->control);
 	for (int i = 0; i < STREAMS; i++) {
 		struct stream *stream = &session->streams[i];
 		if (stream->runs)
@@ -196,32 +195,35 @@ static void finish(struct exec_session *session)
 		cleanup_close_fd(&stream->from_fd);
 		cleanup_close_fd(&stream->to_fd);
 	}
-	if (session->control.websocket)
-		websocket_shutdown(session->control.websocket);
-	if (session->control_runs)
-		pthread_join(session->control_thread, NULL);
-	if (session->control.websocket)
-		websocket_free(session->control.websocket);
+	control_end(&session->control);
 	for (int i = 0; i < 4; i++)
 		cleanup_close_fd(&session->theirs[i]);
 	cleanup_close_fd(&session->monitor);
 	cleanup_close_fd(&session->stop);
 }
 
-static int prepare(struct exec_session *session, struct operation *operation, bool interactive,
-		   bool connected, struct error **error)
+/* The command starts when its streams are connected; "control" may come later. */
+static int take_streams(struct exec_session *session, int count, struct error **error)
 {
 	static const char *const names[] = {"0", "1", "2"};
+	for (int i = 0; i < count; i++) {
+		session->streams[i].websocket = operation_wait_socket(
+			session->operation, names[i], CONNECT_TIMEOUT, error);
+		if (!session->streams[i].websocket)
+			return -1;
+	}
+	return 0;
+}
+
+static int prepare(struct exec_session *session, bool interactive, struct error **error)
+{
 	session->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (session->stop < 0)
 		return error_errno(error, errno, "making an eventfd");
-	if (!connected)
+	if (!session->connected)
 		return open_null(session, error);
-	if (operation_wait_sockets(operation, CONNECT_TIMEOUT, error) < 0)
+	if (take_streams(session, interactive ? 1 : STREAMS, error) < 0)
 		return -1;
-	for (int i = 0; i < (interactive ? 1 : STREAMS); i++)
-		session->streams[i].websocket = operation_take_socket(operation, names[i]);
-	session->control.websocket = operation_take_socket(operation, "control");
 	return interactive ? 0 : make_pipes(session, error);
 }
 
@@ -229,12 +231,16 @@ int exec_session_run(struct operation *operation, struct instance *instance,
 		     const json_t *request, bool connected, struct error **error)
 {
 	bool interactive = connected && json_is_true(json_object_get(request, "interactive"));
-	struct exec_session session = {.stop = -1, .monitor = -1, .theirs = {-1, -1, -1, -1}};
+	struct exec_session session = {.operation = operation,
+				       .connected = connected,
+				       .stop = -1,
+				       .monitor = -1,
+				       .terminal = -1,
+				       .theirs = {-1, -1, -1, -1}};
 	int status = -1;
-	session.control.terminal = -1;
 	for (int i = 0; i < STREAMS; i++)
 		session.streams[i] = (struct stream){.from_fd = -1, .to_fd = -1};
-	int result = prepare(&session, operation, interactive, connected, error);
+	int result = prepare(&session, interactive, error);
 	if (result == 0)
 		result = run_command(&session, instance, request, interactive, &status, error);
 	if (result == 0)

@@ -294,7 +294,7 @@ static int run(const char *directory)
 		.console = CONSOLE_INIT,
 		.container = {-1, -1, -1},
 		.init.fd = -1,
-		.console_control = -1,
+		.console_control.fd = -1,
 	};
 	cleanup_error struct error *error = NULL;
 	if (enter_directory(directory, &error) == 0 &&

@@ -1,5 +1,6 @@
 /* The console in the monitor's loop, and the one client attached to it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -35,6 +36,26 @@ static void client_ready(struct event_source *source, uint32_t events)
 		update_interest(monitor);
 }
 
+static void resize(struct monitor *monitor, const json_t *size)
+{
+	if (json_array_size(size) == 2)
+		console_resize(&monitor->console,
+			       (unsigned short)json_integer_value(json_array_get(size, 0)),
+			       (unsigned short)json_integer_value(json_array_get(size, 1)));
+}
+
+static void control_ready(struct event_source *source, uint32_t events)
+{
+	struct monitor *monitor = source->data;
+	cleanup_message struct message message = {0};
+	(void)events;
+	int result = message_reader_next(&monitor->console_reader, source->fd, &message, NULL);
+	if (result < 0)
+		monitor_console_detach(monitor);
+	else if (result > 0)
+		resize(monitor, json_object_get(message.body, "resize"));
+}
+
 int monitor_console_start(struct monitor *monitor, struct error **error)
 {
 	const struct spec *spec = &monitor->spec;
@@ -54,20 +75,19 @@ void monitor_console_detach(struct monitor *monitor)
 		return;
 	event_loop_remove(&monitor->loop, &monitor->console_client);
 	console_detach(&monitor->console);
-	if (monitor->console_control >= 0) {
-		json_t *body = json_pack("{s:b}", "exited", 1);
-		message_send(monitor->console_control, body, NULL, 0, NULL);
-		json_decref(body);
-	}
-	cleanup_close_fd(&monitor->console_control);
-	monitor->console_control = -1;
+	json_t *body = json_pack("{s:b}", "exited", 1);
+	message_send(monitor->console_control.fd, body, NULL, 0, NULL);
+	json_decref(body);
+	event_loop_remove(&monitor->loop, &monitor->console_control);
+	cleanup_close_fd(&monitor->console_control.fd);
+	monitor->console_control.fd = -1;
+	message_reader_free(&monitor->console_reader);
 }
 
 void monitor_console_attach(struct monitor *monitor, struct message *request)
 {
 	int stream = message_take_fd(request, 0);
 	int control = message_take_fd(request, 1);
-	const json_t *size = json_object_get(request->body, "size");
 	if (stream < 0 || control < 0) {
 		cleanup_close_fd(&stream);
 		cleanup_close_fd(&control);
@@ -76,13 +96,12 @@ void monitor_console_attach(struct monitor *monitor, struct message *request)
 	/* The newest client has it: an abandoned session must not lock others out. */
 	monitor_console_detach(monitor);
 	console_attach(&monitor->console, stream);
-	monitor->console_control = control;
+	fcntl(control, F_SETFL, fcntl(control, F_GETFL) | O_NONBLOCK);
+	monitor->console_control = (struct event_source){control, control_ready, monitor};
+	event_loop_add(&monitor->loop, &monitor->console_control, EPOLLIN);
 	monitor->console_client = (struct event_source){stream, client_ready, monitor};
 	event_loop_add(&monitor->loop, &monitor->console_client, EPOLLIN);
-	if (json_array_size(size) == 2)
-		console_resize(&monitor->console,
-			       (unsigned short)json_integer_value(json_array_get(size, 0)),
-			       (unsigned short)json_integer_value(json_array_get(size, 1)));
+	resize(monitor, json_object_get(request->body, "size"));
 	json_t *body = json_pack("{s:b}", "started", 1);
 	message_send(control, body, NULL, 0, NULL);
 	json_decref(body);

@@ -192,12 +192,17 @@ static void limits_progress(void **state)
 static int take_sockets(struct operation *operation, void *data, struct error **error)
 {
 	(void)data;
-	if (operation_wait_sockets(operation, 5000, error) < 0)
+	struct websocket *control = operation_wait_socket(operation, "control", 5000, error);
+	struct websocket *websocket =
+		control ? operation_wait_socket(operation, "0", 5000, error) : NULL;
+	if (!websocket)
 		return -1;
-	struct websocket *websocket = operation_take_socket(operation, "0");
-	bool again = operation_take_socket(operation, "0");
+	bool again = operation_wait_socket(operation, "0", 5000, NULL);
+	operation_close_socket(operation, "1");
+	bool closed = !operation_wait_socket(operation, "1", 5000, NULL);
 	websocket_free(websocket);
-	return websocket && !again ? 0 : error_set(error, ERROR_INTERNAL, "wrong socket");
+	websocket_free(control);
+	return !again && closed ? 0 : error_set(error, ERROR_INTERNAL, "wrong socket");
 }
 
 static int connect_with(struct operation *operation, const char *secret, int *client)
@@ -212,24 +217,25 @@ static int connect_with(struct operation *operation, const char *secret, int *cl
 static void connects(void **state)
 {
 	(void)state;
-	static const char *const names[] = {"0", "control", NULL};
+	static const char *const names[] = {"0", "1", "2", "control", NULL};
 	struct operation *operation = NULL;
 	struct operation_spec spec = {
 		.class = OPERATION_WEBSOCKET, .run = take_sockets, .sockets = names};
 	assert_int_equal(operation_run(manager, &spec, &operation, NULL), 0);
 	json_t *json = operation_to_json(operation);
 	json_t *fds = json_object_get(json_object_get(json, "metadata"), "fds");
-	int clients[4];
+	int clients[5];
 	assert_int_equal(connect_with(operation, "no", &clients[0]), -1);
 	assert_int_equal(connect_with(operation, text_of(fds, "0"), &clients[1]), 0);
 	assert_int_equal(connect_with(operation, text_of(fds, "0"), &clients[2]), -1);
-	assert_int_equal(connect_with(operation, text_of(fds, "control"), &clients[3]), 0);
+	assert_int_equal(connect_with(operation, text_of(fds, "2"), &clients[3]), 0);
+	assert_int_equal(connect_with(operation, text_of(fds, "control"), &clients[4]), 0);
 	operation_wait(operation, -1, NULL, -1);
 	assert_int_equal(operation_get_status(operation), OPERATION_SUCCESS);
 	assert_int_equal(operation_secret_check(operation, text_of(fds, "control"), NULL), -1);
 	char byte;
 	assert_int_equal(read(clients[3], &byte, 1), 0); /* the one not taken is closed */
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		close(clients[i]);
 	json_decref(json);
 	operation_unref(operation);
