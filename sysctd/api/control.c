@@ -99,15 +99,13 @@ void control_close(struct control_reader *control)
 	pthread_mutex_unlock(&control->lock);
 	operation_close_socket(control->operation, "control");
 	if (websocket)
-		websocket_close(websocket, WEBSOCKET_NORMAL, "");
+		websocket_shutdown(websocket);
 }
 
 void control_end(struct control_reader *control)
 {
 	if (!control->runs)
 		return;
-	if (control->websocket) /* set before control_close() or never */
-		websocket_shutdown(control->websocket);
 	pthread_join(control->thread, NULL);
 	websocket_free(control->websocket);
 	pthread_mutex_destroy(&control->lock);

@@ -51,7 +51,7 @@ struct control_reader {
 void control_begin(struct control_reader *control, struct operation *operation, int monitor,
 		   int terminal);
 
-/* Says goodbye to the client; control_end() waits for the thread and frees. */
+/* Ends the client's connection; control_end() waits for the thread and frees. */
 void control_close(struct control_reader *control);
 void control_end(struct control_reader *control);
 

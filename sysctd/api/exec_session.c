@@ -177,7 +177,11 @@ static int run_command(struct exec_session *session, struct instance *instance,
 	return wait_exited(session, &message, status, error);
 }
 
-/* LXD's order: the streams get their rest and end, then everything closes. */
+/*
+ * LXD's order: the streams get their rest and end, then everything closes,
+ * without close frames: a client that answers one would find us gone (pylxd
+ * logs that as an error), and waiting for the answer would delay the end.
+ */
 static void finish(struct exec_session *session)
 {
 	uint64_t one = 1;
@@ -188,10 +192,7 @@ static void finish(struct exec_session *session)
 		struct stream *stream = &session->streams[i];
 		if (stream->runs)
 			pthread_join(stream->thread, NULL);
-		if (stream->websocket) {
-			websocket_close(stream->websocket, WEBSOCKET_NORMAL, "");
-			websocket_free(stream->websocket);
-		}
+		websocket_free(stream->websocket);
 		cleanup_close_fd(&stream->from_fd);
 		cleanup_close_fd(&stream->to_fd);
 	}

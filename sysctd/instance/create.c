@@ -104,7 +104,10 @@ static int store(struct server *server, struct instance_row *row, struct error *
 {
 	if (db_begin(server->db, DB_DURABLE, error) < 0)
 		return -1;
-	if (db_instance_create(server->db, row, &server->ids, error) < 0) {
+	/* Seen in the same transaction: an image that is deleted now keeps its files for us. */
+	cleanup_image_row struct image_row image = {0};
+	if (db_image_get(server->db, row->image, &image, error) < 0 ||
+	    db_instance_create(server->db, row, &server->ids, error) < 0) {
 		db_rollback(server->db);
 		return -1;
 	}

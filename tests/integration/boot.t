@@ -104,16 +104,14 @@ check_boot() {
 }
 
 check_ids() {
-	local base number
+	local base
 	base=$(awk '{ print $2 }' "/proc/$pid/uid_map")
 	is "$(tr -s ' ' <"/proc/$pid/uid_map")" " 0 $base 65536" "$name: 65536 user ids"
 	is "$(tr -s ' ' <"/proc/$pid/gid_map")" " 0 $base 65536" "$name: and the same group ids"
 	ok -n "$name: root is not the host's" test "$base" -ge 65536
 	is "$(stat -c %u "/proc/$pid")" "$base" "$name: init runs with these"
 	is "$(inside stat -c %u:%g /etc/passwd)" 0:0 "$name: the image's files belong to its root"
-	number=$(inside stat -c %u /var/lib/systemd 2>/dev/null || echo 0)
-	like "$number" '^[0-9]+$' "$name: no file of the system is nobody's"
-	is "$(shell 'find / -xdev \( -uid 65534 -o -gid 65534 \) -print -quit')" "" "$name: no file belongs to an id without a name here"
+	is "$(shell 'find / -xdev \( -path /proc -o -path /sys \) -prune -o \( -uid 65534 -o -gid 65534 \) -print -quit')" "" "$name: no file belongs to an id without a name here"
 	inside touch /root/mine
 	is "$(stat -c %u:%g "/proc/$pid/root/root/mine")" "$base:$base" "$name: what it makes is its own on the host"
 	bases+=("$base")
@@ -133,7 +131,6 @@ check_namespaces() {
 check_mounts() {
 	is "$(shell 'stat -f -c %T /sys/fs/cgroup')" cgroup2fs "$name: /sys/fs/cgroup is cgroup2"
 	is "$(shell 'grep -c " - cgroup " /proc/self/mountinfo || true')" 0 "$name: no cgroup v1 is mounted"
-	is "$(cut -d: -f3 </proc/self/cgroup | head -n 1)" "$(cut -d: -f3 </proc/self/cgroup | head -n 1)" "$name: cgroup paths"
 	is "$(inside cat /proc/1/cgroup | grep ^0:)" "0::/init.scope" "$name: init sees itself at the root of its own tree"
 	ok -n "$name: it may make control groups" shell 'mkdir /sys/fs/cgroup/mine && rmdir /sys/fs/cgroup/mine'
 	fails -n "$name: writing to /sys" shell 'echo 1 >/sys/kernel/mm/ksm/run || echo 1 >/sys/module/printk/parameters/time'
@@ -148,7 +145,9 @@ check_mounts() {
 	fails -n "$name: reading the kernel's log" inside dmesg
 	fails -n "$name: remounting /sys" shell 'mount -o remount,rw /sys'
 	fails -n "$name: mounting sysfs writable" shell 'mkdir -p /mnt/s && mount -t sysfs sysfs /mnt/s && echo 1 >/mnt/s/module/printk/parameters/time'
-	is "$(shell 'umount /mnt/s 2>/dev/null; grep -c "/var/tmp/sysct\|/storage-pools" /proc/self/mountinfo || true')" 1 "$name: one mount tells of the host: the root"
+	shell 'umount /mnt/s 2>/dev/null' || true
+	is "$(shell "grep '${SYSCT_DIR#"$(df --output=target "$SYSCT_DIR" | tail -n 1)"}' /proc/self/mountinfo" | awk '{ print $5 }' | tr '\n' ' ')" "/ /run/host/container-manager " \
+		"$name: two mounts tell of the host's paths, and no other"
 	like "$(shell 'grep " / / " /proc/self/mountinfo')" ' - overlay ' "$name: which is an overlay"
 	is "$(shell 'touch /etc/probe && cat /etc/probe && rm /etc/probe && echo done')" done "$name: it is writable"
 }
@@ -223,7 +222,6 @@ check_environment() {
 	is "$(inside cat /etc/machine-id)" "${uuid//-/}" "$name: the machine-id is made from it"
 	is "$(inside cat /run/host/container-manager)" lxc "$name: /run/host/container-manager"
 	fails -n "$name: changing what the host put there" shell 'echo x >/run/host/container-manager'
-	is "$(inside cat /proc/1/limits | awk '/^Max open files/ { print $4 }')" 1024 "$name: the soft limit on open files is the usual one"
 }
 
 check_console() {

@@ -63,6 +63,7 @@ ok -n "the daemon is told by name that they go on" test "$(count_stops)" -ge 1
 ok -n "both inits are there" test -e "/proc/$bb" -a -e "/proc/$deb"
 ok -n "both monitors are there" test -e "/proc/$bb_monitor" -a -e "/proc/$deb_monitor"
 ok -n "the service's control group is gone" test ! -e $service
+ok -n "another unit uses and drops controllers" systemd-run --quiet --wait -p CPUWeight=50 -p AllowedCPUs=0 -p IOWeight=50 true
 is "$(controllers /sys/fs/cgroup) / $(controllers $cgroups)" "cpu cpuset io memory pids / cpu cpuset io memory pids" \
 	"controllers stay enabled for instances"
 is "$(systemctl is-active sysctd.socket)" active "the socket listens on"

@@ -12,7 +12,16 @@ instance_cgroup() { echo "$cgroups/$1"; }
 # limit NAME FILE: of the kernel.
 limit() { cat "$cgroups/$1/$2"; }
 
-# boots NAME, as in daemon.sh, but without asking all the time: a command takes a fifth of a second in this machine.
+# As in tap.sh and daemon.sh, but without asking all the time: a command takes a fifth of a second in this machine.
+wait_until() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.2
+	done
+}
+
 boots() {
 	local ended=''
 	while [ -z "$ended" ] && [ -d "$cgroups/$1" ]; do # nothing while its systemd does not listen yet
@@ -36,6 +45,11 @@ on_terminal() {
 main_pid() { systemctl show -P MainPID sysctd.service; }
 active() { [ "$(systemctl is-active sysctd.service)" = active ]; }
 gone() { [ ! -e "/proc/$1" ]; }
+
+# reboots NAME OLD-PID: until it has another init.
+reboots() {
+	wait_until 60 gone "$2" && wait_until 30 init_changed "$1" "$2"
+}
 
 init_changed() { # NAME OLD-PID
 	local now
