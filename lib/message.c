@@ -46,7 +46,7 @@ static ssize_t send_some(int socket, const char *bytes, size_t length, const int
 		memset(&control, 0, sizeof(control));
 		header.msg_control = control.bytes;
 		header.msg_controllen = CMSG_SPACE(sizeof(int) * count);
-		struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
+		struct cmsghdr *rights = &control.align;
 		rights->cmsg_level = SOL_SOCKET;
 		rights->cmsg_type = SCM_RIGHTS;
 		rights->cmsg_len = CMSG_LEN(sizeof(int) * count);

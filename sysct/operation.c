@@ -37,10 +37,9 @@ int operation_check(const json_t *operation, struct error **error)
 {
 	int status = status_code(operation);
 	const char *text = json_text(operation, "err");
-	/* Beside the sentence the daemon may give the HTTP status that fits. */
-	const json_t *code = json_object_get(json_object_get(operation, "metadata"), "error_code");
-	enum error_kind kind =
-		code ? client_error_kind((int)json_integer_value(code)) : ERROR_INTERNAL;
+	/* Beside the sentence the daemon names its kind, which becomes our exit code. */
+	const char *name = json_text(json_object_get(operation, "metadata"), "error_kind");
+	enum error_kind kind = error_kind_from_string(name);
 	if (status == STATUS_SUCCESS)
 		return 0;
 	if (status == STATUS_CANCELLED)

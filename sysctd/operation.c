@@ -182,6 +182,26 @@ static void destroy_data(struct operation_spec *spec)
 }
 
 /* The end of the work: result, state, and the books of the manager. */
+/* A copy of the metadata that the caller may change and put back. Under the lock. */
+static json_t *copy_metadata(const struct operation *operation)
+{
+	return operation->metadata ? json_copy(operation->metadata) : json_object();
+}
+
+static void replace_metadata(struct operation *operation, json_t *metadata)
+{
+	json_decref(operation->metadata);
+	operation->metadata = metadata;
+}
+
+/* Beside the sentence in "err", for programs: metadata.error_kind = "not_found". */
+static void add_error_kind(struct operation *operation, enum error_kind kind)
+{
+	json_t *metadata = copy_metadata(operation);
+	json_object_set_new(metadata, "error_kind", json_string(error_kind_to_string(kind)));
+	replace_metadata(operation, metadata);
+}
+
 static void finish(struct operation *operation, int result, const struct error *error)
 {
 	pthread_mutex_lock(&operation->lock);
@@ -202,6 +222,8 @@ static void finish(struct operation *operation, int result, const struct error *
 	destroy_data(&operation->spec);
 	operation_free_sockets(operation);
 	pthread_mutex_lock(&operation->lock);
+	if (result < 0 && error)
+		add_error_kind(operation, error->kind);
 	operation_set_status(operation, status);
 	pthread_mutex_unlock(&operation->lock);
 	operation_manager_finish(operation->manager, operation);
@@ -339,18 +361,6 @@ enum operation_status operation_get_status(struct operation *operation)
 	enum operation_status status = operation->status;
 	pthread_mutex_unlock(&operation->lock);
 	return status;
-}
-
-/* A copy of the metadata that the caller may change and put back. Under the lock. */
-static json_t *copy_metadata(const struct operation *operation)
-{
-	return operation->metadata ? json_copy(operation->metadata) : json_object();
-}
-
-static void replace_metadata(struct operation *operation, json_t *metadata)
-{
-	json_decref(operation->metadata);
-	operation->metadata = metadata;
 }
 
 void operation_set_metadata(struct operation *operation, const char *key, json_t *value)

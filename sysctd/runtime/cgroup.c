@@ -122,6 +122,19 @@ int cgroup_prepare(const char *base, struct error **error)
 	return make_directory(monitors, error);
 }
 
+void cgroup_weigh(const char *base, unsigned running)
+{
+	/* Defaults and largest values of cpu.weight and cpu.shares. */
+	bool pure = layout_is_pure_v2();
+	unsigned one = pure ? 100 : 1024, most = pure ? 10000 : 262144;
+	unsigned weight = running < 1 ? one : running > most / one ? most : running * one;
+	cleanup_free char *file = memory_printf(CGROUP_ROOT "/%s%s/%s", pure ? "" : "cpu/", base,
+						pure ? "cpu.weight" : "cpu.shares");
+	cleanup_free char *text = memory_printf("%u", weight);
+	/* A host without the controller has nothing to share out. */
+	file_poke_at(AT_FDCWD, file, text, NULL);
+}
+
 /* Removes a directory of the cgroup file system and the empty ones below it.
  * The files in it cannot be unlinked and vanish with it. */
 static int remove_below(int parent, const char *name)

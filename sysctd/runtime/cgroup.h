@@ -47,6 +47,12 @@ const char *cgroup_unified_root(void);
  */
 int cgroup_prepare(const char *base, struct error **error);
 
+/**
+ * cgroup_weigh - give the daemon's directory the processor share of @running instances.
+ * Each then weighs as much as a service of the host, not all together.
+ */
+void cgroup_weigh(const char *base, unsigned running);
+
 /* Removes what cgroup_prepare() made, if it is empty. */
 void cgroup_unprepare(const char *base);
 

@@ -22,6 +22,14 @@ undisturbed() {
 
 sysct exec bb -- sh -c 'echo marked >/run/mark'
 
+# A command that goes on under all that happens to the daemon: it waits for a line, and ends with a status of its own.
+mkfifo /tmp/line
+# shellcheck disable=SC2016 # for the shell in the instance
+sysct exec bb -- sh -c 'echo begun; read line; echo "got $line"; exit 5' </tmp/line >/tmp/session 2>&1 &
+session=$!
+exec 8>/tmp/line
+ok -n "a command has begun" wait_until 20 grep -q begun /tmp/session
+
 # --- who lives where ---
 
 is "$(cat $service/cgroup.procs)" "$(main_pid)" "the service's control group holds the daemon alone"
@@ -73,7 +81,14 @@ undisturbed "after socket activation"
 fails -n "processes that systemd found left over" grep -i 'left-over' <<<"$(journalctl -u sysctd --no-pager -o cat)"
 fails -n "processes that systemd had to kill" grep -iE 'SIGKILL|killing process' <<<"$(journalctl -u sysctd --no-pager -o cat | grep -v 'status=9/KILL')"
 
-# --- the daemon is frozen out: instances end while nobody looks ---
+echo hello >&8
+exec 8>&-
+session_status=0
+wait $session || session_status=$?
+is "$(paste -sd ' ' /tmp/session)" "begun got hello" "a command that was begun before kill -9, restart and stop has its streams"
+is "$session_status" 5 "and its exit code"
+
+# --- instances end while nobody looks ---
 
 ok -n "launch two more" sysct launch busybox halted
 ok -n "launch two more" sysct launch busybox orphan

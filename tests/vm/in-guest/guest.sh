@@ -23,8 +23,8 @@ wait_until() {
 }
 
 boots() {
-	local ended=''
-	while [ -z "$ended" ] && [ -d "$cgroups/$1" ]; do # nothing while its systemd does not listen yet
+	local ended='' limit=$((SECONDS + 120))
+	while [ -z "$ended" ] && [ $SECONDS -lt $limit ]; do # it says nothing while its systemd does not listen yet
 		ended=$(sysct exec "$1" -- timeout 120 systemctl is-system-running --wait 2>/dev/null) || [ "$ended" ] || sleep 0.5
 	done
 	[ "$ended" = running ] || { echo "the boot ended: $ended"; return 1; }
