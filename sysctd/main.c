@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <linux/close_range.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
@@ -250,6 +251,8 @@ int main(int argc, char **argv)
 	int status = parse_options(argc, argv, &options);
 	if (status >= 0)
 		return status;
+	/* What was inherited by mistake must not reach monitors and templates. */
+	close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 	/* Threads come and go with requests: a heap for each would only grow. */
 	mallopt(M_ARENA_MAX, 2);
 	umask(022);

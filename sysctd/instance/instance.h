@@ -54,6 +54,7 @@ struct instance {
 	struct cgroup cgroup; /* open while it runs */
 	char *last_error;     /* why it stopped, where that is worth telling */
 	bool stop_wanted;     /* the stop under way was asked for through the API */
+	bool kill_wanted;     /* and by force: a boot that comes in between ends too */
 };
 
 /* ---- the registry (registry.c) ---- */
@@ -177,9 +178,8 @@ int instance_check_name(const char *name, struct error **error);
 json_t *instance_make_spec(struct instance *instance, const struct instance_row *row,
 			   struct error **error);
 
-/* "linux.resources" for limits.*; a new reference, or NULL. Keys that are unset come as "no limit". */
-json_t *instance_make_resources(struct server *server, const json_t *expanded_config,
-				struct error **error);
+/* "linux.resources" for limits.* of instance @id; a new reference, or NULL. Keys that are unset come as "no limit". */
+json_t *instance_make_resources(int64_t id, const json_t *expanded_config, struct error **error);
 
 /* The expanded configuration and devices of a row. */
 int instance_expand(struct server *server, const struct instance_row *row, json_t **config,

@@ -30,7 +30,7 @@ static int memory_limit(const json_t *config, json_int_t *limit, struct error **
 	return 0;
 }
 
-/* A count is spread over the host: each instance begins at another CPU. */
+/* A count is spread over the host: each instance begins at another CPU, always the same. */
 static char *spread(unsigned count, unsigned seed)
 {
 	cpu_set_t host;
@@ -48,9 +48,8 @@ static char *spread(unsigned count, unsigned seed)
 	return cpuset_format(&chosen);
 }
 
-static char *cpu_list(const json_t *config, struct error **error)
+static char *cpu_list(const json_t *config, int64_t id, struct error **error)
 {
-	static unsigned next; /* any spread will do: a race only changes which CPU comes first */
 	struct cpu_limit limit;
 	const char *text = config_get(config, "limits.cpu");
 	if (!text || !*text)
@@ -61,17 +60,16 @@ static char *cpu_list(const json_t *config, struct error **error)
 	}
 	if (limit.count == 0)
 		return cpuset_format(&limit.set);
-	return spread(limit.count, __atomic_fetch_add(&next, limit.count, __ATOMIC_RELAXED));
+	return spread(limit.count, (unsigned)id * limit.count);
 }
 
-json_t *instance_make_resources(struct server *server, const json_t *config, struct error **error)
+json_t *instance_make_resources(int64_t id, const json_t *config, struct error **error)
 {
 	json_int_t memory;
 	const char *processes = config_get(config, "limits.processes");
-	(void)server;
 	if (memory_limit(config, &memory, error) < 0)
 		return NULL;
-	cleanup_free char *cpus = cpu_list(config, error);
+	cleanup_free char *cpus = cpu_list(config, id, error);
 	if (!cpus)
 		return NULL;
 	json_int_t pids = processes && *processes ? strtoll(processes, NULL, 10) : -1;

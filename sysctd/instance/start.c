@@ -61,7 +61,7 @@ static int spawn(struct instance *instance, const struct instance_row *row, stru
 	fault_point("start.spawned");
 	pthread_mutex_lock(&instance->lock);
 	instance->link = link;
-	instance->stop_wanted = false;
+	instance->stop_wanted = instance->kill_wanted = false;
 	free(instance->last_error);
 	instance->last_error = NULL;
 	cgroup_open(&instance->cgroup, cgroup, NULL);

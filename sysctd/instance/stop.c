@@ -22,10 +22,11 @@ static int check_stoppable(struct instance *instance, struct error **error)
 	return 0;
 }
 
-static void want_stop(struct instance *instance)
+static void want_stop(struct instance *instance, bool forced)
 {
 	pthread_mutex_lock(&instance->lock);
 	instance->stop_wanted = true;
+	instance->kill_wanted = forced;
 	pthread_mutex_unlock(&instance->lock);
 }
 
@@ -39,13 +40,24 @@ static int kill_all(struct instance *instance, struct error **error)
 	return result;
 }
 
+/* No control group: it reboots, and only the monitor knows how far it is. */
+static void kill_between_boots(struct instance *instance)
+{
+	cleanup_message struct message answer = {0};
+	cleanup_free char *directory = instance_run_directory(instance);
+	json_t *request = json_pack("{s:s}", "op", "kill");
+	/* Not there: it has just ended. */
+	monitor_request(directory, request, NULL, 0, &answer, NULL);
+	json_decref(request);
+}
+
 static int force(struct instance *instance, struct error **error)
 {
 	if (check_stoppable(instance, error) < 0)
 		return -1;
-	want_stop(instance);
-	if (kill_all(instance, error) < 0)
-		return -1;
+	want_stop(instance, true);
+	if (kill_all(instance, NULL) < 0)
+		kill_between_boots(instance);
 	fault_point("stop.killed");
 	return instance_wait_stopped(instance, 60000, error);
 }
@@ -81,7 +93,7 @@ static int graceful(struct instance *instance, int timeout, struct error **error
 	if (instance_get_state(held) == INSTANCE_FROZEN)
 		return error_set(error, ERROR_INVALID,
 				 "The instance is frozen: resume it, or stop it with --force");
-	want_stop(held);
+	want_stop(held, false);
 	instance_set_state(held, INSTANCE_STOPPING);
 	int limit = (timeout > 0 ? timeout : DEFAULT_STOP_TIMEOUT) * 1000;
 	if (signal_init(held, error) == 0 && instance_wait_stopped(held, limit, error) == 0)

@@ -119,6 +119,8 @@ static void take_reboot(struct instance *instance, struct message *event)
 	cleanup_free char *path = instance_cgroup_path(instance);
 	cgroup_close(&instance->cgroup);
 	cgroup_open(&instance->cgroup, path, NULL);
+	if (instance->kill_wanted)
+		cgroup_kill(&instance->cgroup, NULL);
 	pthread_mutex_unlock(&instance->lock);
 	log_event(LOG_LEVEL_INFO, instance->name, "rebooted from inside");
 	instance_publish(instance, "instance-restarted");

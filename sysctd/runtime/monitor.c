@@ -166,6 +166,17 @@ static void reboot(struct monitor *monitor)
 	event_loop_add(&monitor->loop, &monitor->reboot_timer, EPOLLIN);
 }
 
+int monitor_kill(struct monitor *monitor, struct error **error)
+{
+	if (monitor->container.pid > 0)
+		return cgroup_kill(&monitor->cgroup, error);
+	event_loop_remove(&monitor->loop, &monitor->reboot_timer);
+	cleanup_close_fd(&monitor->reboot_timer.fd);
+	monitor->reboot_timer.fd = -1;
+	finish(monitor, "signal", SIGKILL, "");
+	return 0;
+}
+
 /* reboot(2): in a pid namespace a restart kills init by SIGHUP, a halt by SIGINT. */
 static void init_ended(struct event_source *source, uint32_t events)
 {
@@ -271,7 +282,7 @@ static int detach_from_starter(const struct monitor *monitor, struct error **err
 /* Silent on its streams: the starter's may be a terminal or a pipe that somebody waits on. */
 static int enter_directory(const char *directory, struct error **error)
 {
-	if (chdir(directory) < 0)
+	if (close_range(STARTER_FD + 1, ~0U, 0) < 0 || chdir(directory) < 0)
 		return error_errno(error, errno, "entering %s", directory);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int log = open("monitor.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);

@@ -46,6 +46,9 @@ struct monitor {
 	struct monitor_session *sessions;
 };
 
+/* Ends every process of the instance; one that waits to boot again does not boot. */
+int monitor_kill(struct monitor *monitor, struct error **error);
+
 /* monitor_clients.c */
 int monitor_clients_listen(struct monitor *monitor, int listener);
 int monitor_client_add(struct monitor *monitor, int socket, bool watching);

@@ -80,7 +80,8 @@ static void op_kill(struct monitor_client *client, struct message *request)
 {
 	cleanup_error struct error *error = NULL;
 	(void)request;
-	answer_result(client, cgroup_kill(&client->monitor->cgroup, &error), error);
+	int result = monitor_kill(client->monitor, &error);
+	answer_result(client, result, error);
 }
 
 static void op_exec(struct monitor_client *client, struct message *request)

@@ -233,7 +233,7 @@ def execute(box):
     payload = bytes(range(256)) * 400
     result = box.execute(["cat"], stdin_payload=payload, decode=False)
     tap.eq((result.exit_code, result.stdout == payload), (0, True), "binary there and back")
-    tap.eq(box.execute(["cat"], stdin_payload=(word for word in ("one ", "two ", "three"))).stdout, "one two three", "stdin from a generator")
+    tap.eq(box.execute(["cat"], stdin_payload=(word for word in (b"one ", b"two ", b"three"))).stdout, "one two three", "stdin from a generator")
     tap.eq(box.execute(["cat"]).exit_code, 0, "no payload is an empty stdin")
     tap.eq(box.execute(["no-such"]).exit_code, 127, "127")
     tap.eq(box.execute(["sh", "-c", "kill -9 $$"]).exit_code, 137, "137")
