@@ -104,35 +104,6 @@ static int run_action(struct cli *cli, struct error **error)
 	return report(cli, &batch, action->done, error);
 }
 
-/* Instances that run are stopped first. One that does not run refuses that,
- * and an ephemeral one is gone after it: neither is a failure of delete. */
-static void stop_by_force(struct batch *batch)
-{
-	cleanup_json json_t *body =
-		json_pack("{s:s, s:i, s:b}", "action", "stop", "timeout", -1, "force", 1);
-	batch_run(batch, "PUT", "/1.0/instances/%s/state", body);
-	for (int i = 0; i < batch->count; i++) {
-		struct error **error = &batch->items[i].error;
-		if (!*error || (*error)->kind == ERROR_NOT_FOUND ||
-		    (*error)->kind == ERROR_PERMISSION ||
-		    client_unreachable(batch->items[i].client))
-			continue;
-		error_free(*error);
-		*error = NULL;
-	}
-}
-
-static void forget_gone(struct batch *batch)
-{
-	for (int i = 0; i < batch->count; i++) {
-		struct error **error = &batch->items[i].error;
-		if (*error && (*error)->kind == ERROR_NOT_FOUND && batch->items[i].passed) {
-			error_free(*error);
-			*error = NULL;
-		}
-	}
-}
-
 static int run_delete(struct cli *cli, struct error **error)
 {
 	cleanup_batch struct batch batch = {0};
@@ -140,12 +111,7 @@ static int run_delete(struct cli *cli, struct error **error)
 	bool force = options_given(&cli->options, "force");
 	batch_init(&batch, cli->options.words, cli->options.count);
 	show_label(&progress, cli, "Deleting", cli->options.words, cli->options.count);
-	if (force)
-		stop_by_force(&batch);
-	for (int i = 0; i < batch.count; i++)
-		batch.items[i].passed = force && !batch.items[i].error;
-	batch_run(&batch, "DELETE", "/1.0/instances/%s", NULL);
-	forget_gone(&batch);
+	batch_run(&batch, "DELETE", force ? "/1.0/instances/%s?force=1" : "/1.0/instances/%s", NULL);
 	progress_clear(&progress);
 	if (report(cli, &batch, "Deleted", error) == 0)
 		return 0;

@@ -29,7 +29,6 @@ struct batch_item {
 	struct reply reply;
 	struct error *error;
 	bool sent;
-	bool passed; /* for the caller: an earlier step went well */
 };
 
 struct batch {

@@ -100,10 +100,13 @@ void operation_manager_finish(struct operation_manager *manager, struct operatio
 void operation_manager_publish_late(struct operation_manager *manager,
 				    struct operation *operation);
 
-/* operation_sockets.c */
+/* operation_wait.c */
 int operation_make_sockets(struct operation *operation, const char *const *names,
 			   struct error **error);
 void operation_free_sockets(struct operation *operation);
+
+/* Nobody can connect any more; who waits for a connection fails. */
+void operation_refuse_sockets(struct operation *operation);
 
 static inline void operation_add_milliseconds(struct timespec *time, long milliseconds)
 {

@@ -275,6 +275,7 @@ int operation_manager_stop(struct operation_manager *manager, int timeout)
 	cleanup_free struct operation **all = collect(manager, &count);
 	for (size_t i = 0; i < count; i++) {
 		operation_cancel(all[i], NULL);
+		operation_refuse_sockets(all[i]);
 		operation_unref(all[i]);
 	}
 	pthread_mutex_lock(&manager->lock);

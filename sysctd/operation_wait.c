@@ -276,6 +276,15 @@ void operation_close_socket(struct operation *operation, const char *name)
 	websocket_free(websocket);
 }
 
+void operation_refuse_sockets(struct operation *operation)
+{
+	pthread_mutex_lock(&operation->lock);
+	for (size_t i = 0; i < operation->socket_count; i++)
+		operation->sockets[i].connected = true;
+	wake_waiters(operation);
+	pthread_mutex_unlock(&operation->lock);
+}
+
 /* Takes as long for a wrong secret as for a right one. */
 static bool secret_equals(const char *a, const char *b)
 {

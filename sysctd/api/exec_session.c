@@ -244,8 +244,9 @@ int exec_session_run(struct operation *operation, struct instance *instance,
 	int result = prepare(&session, interactive, error);
 	if (result == 0)
 		result = run_command(&session, instance, request, interactive, &status, error);
+	finish(&session);
+	/* Last: pylxd, which polls for it, breaks off when a stream closes afterwards. */
 	if (result == 0)
 		operation_set_metadata(operation, "return", json_integer(status));
-	finish(&session);
 	return result;
 }

@@ -77,7 +77,7 @@ static int check_expanded(struct server *server, struct instance_row *row, struc
 		const char *pool = devices_validate(devices, error) < 0
 					   ? NULL
 					   : devices_root_pool(devices, error);
-		json_t *resources = pool ? instance_make_resources(row->id, config, error) : NULL;
+		json_t *resources = pool ? instance_make_resources(server, NULL, config, error) : NULL;
 		if (resources) {
 			row->pool = memory_strdup(pool);
 			result = 0;

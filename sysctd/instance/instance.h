@@ -106,6 +106,9 @@ void instance_set_state(struct instance *instance, enum instance_state state);
 /* Waits until it is stopped; ERROR_TIMEOUT after @timeout ms (-1: for ever). */
 int instance_wait_stopped(struct instance *instance, int timeout, struct error **error);
 
+/* Waits while it is starting, at most @timeout ms. */
+void instance_wait_started(struct instance *instance, int timeout);
+
 /* ERROR_INVALID "is not running" and the like, as the peers say it. */
 int instance_check_running(struct instance *instance, struct error **error);
 
@@ -178,8 +181,13 @@ int instance_check_name(const char *name, struct error **error);
 json_t *instance_make_spec(struct instance *instance, const struct instance_row *row,
 			   struct error **error);
 
-/* "linux.resources" for limits.* of instance @id; a new reference, or NULL. Keys that are unset come as "no limit". */
-json_t *instance_make_resources(int64_t id, const json_t *expanded_config, struct error **error);
+/**
+ * instance_make_resources - "linux.resources" for limits.*; a new reference, or NULL.
+ * Keys that are unset come as "no limit". @self: whom they are for, so that its
+ * own CPUs do not count as taken; NULL for one that does not run.
+ */
+json_t *instance_make_resources(struct server *server, const struct instance *self,
+				const json_t *expanded_config, struct error **error);
 
 /* The expanded configuration and devices of a row. */
 int instance_expand(struct server *server, const struct instance_row *row, json_t **config,

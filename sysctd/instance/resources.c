@@ -6,10 +6,12 @@
 #include <sys/sysinfo.h>
 
 #include "cleanup.h"
+#include "file.h"
 #include "instance/config_keys.h"
 #include "instance/config_keys_values.h"
 #include "instance/internal.h"
 #include "memory.h"
+#include "server.h"
 
 static uint64_t host_memory(void)
 {
@@ -30,25 +32,57 @@ static int memory_limit(const json_t *config, json_int_t *limit, struct error **
 	return 0;
 }
 
-/* A count is spread over the host: each instance begins at another CPU, always the same. */
-static char *spread(unsigned count, unsigned seed)
+/* How many instances are bound to each CPU of the host, by their control groups. */
+struct load {
+	const struct instance *except;
+	unsigned host_cpus;
+	unsigned bound[CPU_SETSIZE];
+};
+
+static void add_load(struct instance *instance, void *data)
+{
+	struct load *load = data;
+	struct cpuset set = {0};
+	pthread_mutex_lock(&instance->lock);
+	const struct cgroup *cgroup = &instance->cgroup;
+	int fd = cgroup->pure_v2 ? cgroup->unified : cgroup->v1[CGROUP_CPUSET];
+	cleanup_free char *text = fd < 0 || instance == load->except
+					  ? NULL
+					  : file_try_read_at(fd, "cpuset.cpus");
+	pthread_mutex_unlock(&instance->lock);
+	if (!text)
+		return;
+	text[strcspn(text, "\n")] = '\0';
+	if (!*text || cpuset_parse(text, &set, NULL) < 0 || cpuset_count(&set) >= load->host_cpus)
+		return;
+	for (unsigned i = 0; i < CPU_SETSIZE; i++)
+		load->bound[i] += cpuset_has(&set, i);
+}
+
+/* A count is given the CPUs that the fewest instances are bound to. */
+static char *spread(struct server *server, const struct instance *self, unsigned count)
 {
 	cpu_set_t host;
 	struct cpuset chosen = {0};
-	unsigned usable[CPU_SETSIZE], total = 0;
-	if (sched_getaffinity(0, sizeof(host), &host) < 0)
+	struct load load = {.except = self};
+	if (sched_getaffinity(0, sizeof(host), &host) < 0 ||
+	    count >= (load.host_cpus = (unsigned)CPU_COUNT(&host)))
 		return memory_strdup("");
-	for (unsigned i = 0; i < CPU_SETSIZE; i++)
-		if (CPU_ISSET(i, &host))
-			usable[total++] = i;
-	if (count >= total)
-		return memory_strdup("");
-	for (unsigned i = 0; i < count; i++)
-		cpuset_add(&chosen, usable[(seed + i) % total]);
+	if (server->instances)
+		instance_registry_each(server, add_load, &load);
+	for (unsigned taken = 0; taken < count; taken++) {
+		unsigned best = CPU_SETSIZE;
+		for (unsigned i = 0; i < CPU_SETSIZE; i++)
+			if (CPU_ISSET(i, &host) && !cpuset_has(&chosen, i) &&
+			    (best == CPU_SETSIZE || load.bound[i] < load.bound[best]))
+				best = i;
+		cpuset_add(&chosen, best);
+	}
 	return cpuset_format(&chosen);
 }
 
-static char *cpu_list(const json_t *config, int64_t id, struct error **error)
+static char *cpu_list(struct server *server, const struct instance *self, const json_t *config,
+		      struct error **error)
 {
 	struct cpu_limit limit;
 	const char *text = config_get(config, "limits.cpu");
@@ -60,16 +94,17 @@ static char *cpu_list(const json_t *config, int64_t id, struct error **error)
 	}
 	if (limit.count == 0)
 		return cpuset_format(&limit.set);
-	return spread(limit.count, (unsigned)id * limit.count);
+	return spread(server, self, limit.count);
 }
 
-json_t *instance_make_resources(int64_t id, const json_t *config, struct error **error)
+json_t *instance_make_resources(struct server *server, const struct instance *self,
+				const json_t *config, struct error **error)
 {
 	json_int_t memory;
 	const char *processes = config_get(config, "limits.processes");
 	if (memory_limit(config, &memory, error) < 0)
 		return NULL;
-	cleanup_free char *cpus = cpu_list(config, id, error);
+	cleanup_free char *cpus = cpu_list(server, self, config, error);
 	if (!cpus)
 		return NULL;
 	json_int_t pids = processes && *processes ? strtoll(processes, NULL, 10) : -1;

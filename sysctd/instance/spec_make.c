@@ -206,7 +206,7 @@ int instance_expand(struct server *server, const struct instance_row *row, json_
 static json_t *join(struct instance *instance, const struct instance_row *row,
 		    const json_t *config, struct error **error)
 {
-	json_t *resources = instance_make_resources(instance->id, config, error);
+	json_t *resources = instance_make_resources(instance->server, instance, config, error);
 	json_t *rootfs = resources ? make_rootfs(instance, row, error) : NULL;
 	json_t *extension = rootfs ? make_extension(instance, config, rootfs, error) : NULL;
 	if (!extension) {

@@ -166,6 +166,15 @@ int instance_wait_stopped(struct instance *instance, int timeout, struct error *
 	return result;
 }
 
+void instance_wait_started(struct instance *instance, int timeout)
+{
+	struct timespec end = deadline(timeout);
+	pthread_mutex_lock(&instance->lock);
+	while (instance->state == INSTANCE_STARTING && wait_changed(instance, &end))
+		;
+	pthread_mutex_unlock(&instance->lock);
+}
+
 int instance_check_running(struct instance *instance, struct error **error)
 {
 	enum instance_state state = instance_get_state(instance);

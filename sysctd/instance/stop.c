@@ -53,6 +53,8 @@ static void kill_between_boots(struct instance *instance)
 
 static int force(struct instance *instance, struct error **error)
 {
+	/* A start under way has no control group to kill yet; it takes milliseconds. */
+	instance_wait_started(instance, 60000);
 	if (check_stoppable(instance, error) < 0)
 		return -1;
 	want_stop(instance, true);

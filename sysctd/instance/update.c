@@ -34,13 +34,13 @@ static int check(struct server *server, const struct instance_row *old, struct i
 static int apply_live(struct instance *instance, const json_t *old, const json_t *new,
 		      struct error **error)
 {
-	json_t *resources = instance_make_resources(instance->id, new, error);
+	json_t *resources = instance_make_resources(instance->server, instance, new, error);
 	struct cgroup cgroup = CGROUP_INIT;
 	cleanup_free char *path = instance_cgroup_path(instance);
 	int result = -1;
 	if (resources && cgroup_open(&cgroup, path, error) == 0) {
 		result = cgroup_apply(&cgroup, resources, error);
-		json_t *before = result < 0 ? instance_make_resources(instance->id, old, NULL) : NULL;
+		json_t *before = result < 0 ? instance_make_resources(instance->server, instance, old, NULL) : NULL;
 		if (before)
 			cgroup_apply(&cgroup, before, NULL);
 		json_decref(before);

@@ -83,7 +83,7 @@ ok lxc restart --force one
 fails -n "restart --force ended the old init" test -d "/proc/$pid"
 is "$(status one)" RUNNING "and it runs again"
 pid=$(field one state/pid)
-obeys one
+ok obeys one
 ok lxc restart one --timeout 30
 [ "$(field one state/pid)" = "$pid" ] && same=yes || same=no
 is "$(status one) $same" "RUNNING no" "restart by init"
@@ -94,7 +94,7 @@ complains "The instance is already frozen" lxc pause one
 ok lxc start one
 is "$(status one)" RUNNING "start resumes it"
 is "$(lxc exec one -- echo awake)" awake "and it answers"
-obeys one
+ok obeys one
 ok lxc stop one --timeout 30
 is "$(status one)" STOPPED "stop by init"
 complains "The instance is already stopped" lxc stop one

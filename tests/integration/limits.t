@@ -68,7 +68,7 @@ else
 	skip "one CPU" 2
 fi
 sysct config set box limits.memory=50%
-is "$(memory_limit)" "$(awk '/^MemTotal/ { bytes = $2 * 1024 / 2; printf "%d", bytes - bytes % 4096 }' /proc/meminfo)" "a share of the host's memory"
+is "$(memory_limit)" "$(awk '/^MemTotal/ { bytes = $2 * 1024 / 2; printf "%.0f", bytes - bytes % 4096 }' /proc/meminfo)" "a share of the host's memory"
 is "$(instance_init_pid box)" "$pid" "init is the same all the while"
 
 # --- refused values change nothing ---
