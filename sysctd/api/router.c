@@ -48,7 +48,6 @@ static const char *const unsupported[] = {
 	"/1.0/instances/{name}/nvram",
 	"/1.0/instances/{name}/port-forward",
 	"/1.0/instances/{name}/sftp",
-	"/1.0/metadata/configuration",
 	"/1.0/metrics",
 	"/1.0/network-acls",
 	"/1.0/network-address-sets",

@@ -17,6 +17,8 @@ extern const struct route storage_volume_routes[];
 
 extern const struct route instance_routes[];
 extern const struct route instance_state_routes[];
+extern const struct route instance_log_routes[];
+extern const struct route metadata_routes[];
 extern const struct route exec_routes[];
 extern const struct route console_routes[];
 

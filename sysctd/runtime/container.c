@@ -205,6 +205,11 @@ int container_start(const struct spec *spec, const struct cgroup *cgroup, const 
 	}
 	int problem = errno;
 	close(sockets[1]);
+	if (container->pid < 0 && problem == ENOSPC)
+		return error_set(error, ERROR_NO_SPACE,
+				 "creating the namespaces of %s: one of the kernel's limits "
+				 "user.max_*_namespaces is reached",
+				 spec->name);
 	if (container->pid < 0)
 		return error_errno(error, problem, "creating the namespaces of %s", spec->name);
 	if (supervise_start(spec, ours, container, error) == 0)

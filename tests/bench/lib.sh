@@ -71,7 +71,7 @@ lxc_prepare() {
 	cat >"$lxc_directory/box/config" <<-END
 		lxc.include = /usr/share/lxc/config/common.conf
 		lxc.include = /usr/share/lxc/config/userns.conf
-		lxc.rootfs.path = overlay:$lxc_directory/box/tree:$lxc_directory/box/upper
+		lxc.rootfs.path = overlay:$lxc_directory/box/tree:$lxc_directory/box/delta/upper
 		lxc.idmap = u 0 1000000 65536
 		lxc.idmap = g 0 1000000 65536
 		lxc.arch = linux64
@@ -85,9 +85,9 @@ lxc_prepare() {
 
 # lxc_fresh: as it was before the first boot.
 lxc_fresh() {
-	rm -rf "$lxc_directory/box/upper" "$lxc_directory/box/olwork" "$lxc_directory/box/rootfs"
-	mkdir "$lxc_directory/box/upper"
-	chown 1000000:1000000 "$lxc_directory/box/upper"
+	rm -rf "$lxc_directory/box/delta"
+	mkdir -p "$lxc_directory/box/delta/upper"
+	chown -R 1000000:1000000 "$lxc_directory/box/delta"
 }
 
 lxc_start=(lxc-start -P "$lxc_directory" -n box)

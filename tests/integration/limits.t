@@ -68,7 +68,8 @@ else
 	skip "one CPU" 2
 fi
 sysct config set box limits.memory=50%
-is "$(memory_limit)" "$(awk '/^MemTotal/ { bytes = $2 * 1024 / 2; printf "%.0f", bytes - bytes % 4096 }' /proc/meminfo)" "a share of the host's memory"
+total=$(awk '/^MemTotal/ { print $2 }' /proc/meminfo)
+is "$(memory_limit)" "$((total * 1024 / 2 / 4096 * 4096))" "a share of the host's memory"
 is "$(instance_init_pid box)" "$pid" "init is the same all the while"
 
 # --- refused values change nothing ---
@@ -154,11 +155,14 @@ ok -n "a reboot from inside" wait_until 30 rebooted
 is "$(memory_limit) $(cpu_count "$(cpu_set)") $(process_limit)" "83886080 1 60" "keeps the limits, as they were changed last"
 fails -n "the instance cannot lift its limits" box sh -c 'echo max >/sys/fs/cgroup/pids.max || echo max >/sys/fs/cgroup/memory.max'
 sysct launch busybox other -c limits.cpu=1
+sysct launch busybox third -c limits.cpu=1
 if [ "$host_cpus" -gt 1 ]; then
-	sets=$(cpu_set)
-	ok -n "counts are spread over the host" test "$sets" != "$(cat "$(instance_cgroup other cpuset)/cpuset.cpus")"
+	set_of_other=$(cat "$(instance_cgroup other cpuset)/cpuset.cpus")
+	ok -n "counts are spread over the host" test "$set_of_other" != "$(cat "$(instance_cgroup third cpuset)/cpuset.cpus")"
+	sysct config set other limits.processes=77
+	is "$(cat "$(instance_cgroup other cpuset)/cpuset.cpus")" "$set_of_other" "and stay where they are when another limit changes"
 else
-	skip "one CPU"
+	skip "one CPU" 2
 fi
 ok -n "a count above the host's CPUs is all of them" sysct config set box limits.cpu=1000
 is "$(box nproc)" "$host_cpus" "nproc"
