@@ -19,8 +19,8 @@ void instance_registry_each(struct server *server,
 /* The monitor reported the end, or died: clean up and tell. @state: its last message, or NULL. */
 void instance_ended(struct instance *instance, const json_t *state);
 
-/* The last lines of the console's log, for an error message; the caller frees it. "" when empty. */
-char *instance_console_tail(const struct instance *instance, size_t lines);
+/* Why it stopped, with the console's last lines; NULL when it was asked to. The caller frees it. */
+char *instance_explain_end(struct instance *instance);
 
 /* Signal that asks init for a clean stop, by the image's init. */
 int instance_stop_signal(const json_t *expanded_config);

@@ -1,6 +1,7 @@
 /* A starting daemon: which instances run, which ended meanwhile, which shall start. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,6 +89,22 @@ struct autostart {
 	struct instance **instances; /* ended by NULL */
 };
 
+/* boot.autostart.delay: before the next one, or until the daemon stops. */
+static void wait_delay(struct operation *operation, struct instance *instance)
+{
+	cleanup_instance_row struct instance_row row = {0};
+	struct pollfd cancelled = {.fd = operation_cancel_fd(operation), .events = POLLIN};
+	json_t *config = NULL;
+	if (db_instance_get_by_id(instance->server->db, instance->id, &row, NULL) < 0 ||
+	    instance_expand(instance->server, &row, &config, NULL, NULL) < 0)
+		return;
+	const char *text = config_get(config, "boot.autostart.delay");
+	long seconds = text ? strtol(text, NULL, 10) : 0;
+	json_decref(config);
+	if (seconds > 0)
+		poll(&cancelled, 1, seconds > 86400 ? 86400000 : (int)seconds * 1000);
+}
+
 static int run_autostart(struct operation *operation, void *data, struct error **error)
 {
 	struct autostart *autostart = data;
@@ -97,6 +114,8 @@ static int run_autostart(struct operation *operation, void *data, struct error *
 		if (operation_cancelled(operation))
 			break;
 		instance_start(*at, &problem); /* logs its failure */
+		if (at[1])
+			wait_delay(operation, *at);
 	}
 	return 0;
 }
@@ -169,6 +188,7 @@ void instances_autostart(struct server *server)
 	struct operation_spec spec = {
 		.class = OPERATION_TASK,
 		.description = "Starting instances",
+		.may_cancel = true,
 		.run = run_autostart,
 		.data = autostart,
 		.destroy = free_autostart,

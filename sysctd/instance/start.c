@@ -22,7 +22,7 @@ static int check_startable(struct instance *instance, struct error **error)
 	return error_set(error, ERROR_INVALID, "The instance is already running");
 }
 
-char *instance_console_tail(const struct instance *instance, size_t lines)
+static char *console_tail(const struct instance *instance, size_t lines)
 {
 	cleanup_free char *directory = instance_log_directory(instance);
 	cleanup_free char *path = memory_printf("%s/console.log", directory);
@@ -38,6 +38,17 @@ char *instance_console_tail(const struct instance *instance, size_t lines)
 		if (*--at == '\n' && at[1] && --lines == 0)
 			at++;
 	return memory_strdup(at);
+}
+
+char *instance_explain_end(struct instance *instance)
+{
+	pthread_mutex_lock(&instance->lock);
+	cleanup_free char *reason = instance->last_error ? memory_strdup(instance->last_error) : NULL;
+	pthread_mutex_unlock(&instance->lock);
+	if (!reason)
+		return NULL;
+	cleanup_free char *tail = console_tail(instance, 10);
+	return memory_printf("%s%s%s", reason, *tail ? "; the console's last lines:\n" : "", tail);
 }
 
 static int spawn(struct instance *instance, const struct instance_row *row, struct error **error)
@@ -75,14 +86,10 @@ static int check_alive(struct instance *instance, int pidfd, struct error **erro
 	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
 	if (pidfd < 0 || poll(&ended, 1, 0) == 0 || instance_wait_stopped(instance, 5000, NULL) < 0)
 		return 0;
-	pthread_mutex_lock(&instance->lock);
-	cleanup_free char *reason = instance->last_error ? memory_strdup(instance->last_error) : NULL;
-	pthread_mutex_unlock(&instance->lock);
-	if (!reason)
+	cleanup_free char *why = instance_explain_end(instance);
+	if (!why)
 		return 0; /* it halted by itself: its right */
-	cleanup_free char *tail = instance_console_tail(instance, 10);
-	return error_set(error, ERROR_INTERNAL, "%s: %s at once%s%s", instance->name, reason,
-			 *tail ? "; the console's last lines:\n" : "", tail);
+	return error_set(error, ERROR_INTERNAL, "%s stopped at once: %s", instance->name, why);
 }
 
 static int start_locked(struct instance *instance, struct error **error)

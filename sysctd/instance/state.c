@@ -5,7 +5,7 @@
 
 #include "cleanup.h"
 #include "events.h"
-#include "instance/instance.h"
+#include "instance/internal.h"
 #include "log.h"
 #include "memory.h"
 #include "server.h"
@@ -180,9 +180,11 @@ int instance_check_running(struct instance *instance, struct error **error)
 	enum instance_state state = instance_get_state(instance);
 	if (state == INSTANCE_FROZEN)
 		return error_set(error, ERROR_INVALID, "The instance is frozen: resume it first");
-	if (state != INSTANCE_RUNNING && state != INSTANCE_STOPPING)
-		return error_set(error, ERROR_INVALID, "The instance is not running");
-	return 0;
+	if (state == INSTANCE_RUNNING || state == INSTANCE_STOPPING)
+		return 0;
+	cleanup_free char *why = instance_explain_end(instance);
+	return error_set(error, ERROR_INVALID, "The instance is not running%s%s", why ? ": " : "",
+			 why ? why : "");
 }
 
 char *instance_run_directory(const struct instance *instance)

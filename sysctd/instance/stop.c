@@ -84,7 +84,7 @@ static int signal_init(struct instance *instance, struct error **error)
 	return 0;
 }
 
-/* Seconds: what was asked, or boot.host_shutdown_timeout-like patience. */
+/* @timeout: seconds; without one, patience that a slow service gets through. */
 static int graceful(struct instance *instance, int timeout, struct error **error)
 {
 	if (instance_lock(instance, "stop", 30000, error) < 0)

@@ -131,11 +131,11 @@ def create():
 
 
 def obeys(box):
-    """Until init blocks busybox's stop signal, to wait for it, the kernel drops it."""
-    def waits():
+    """Busybox's init catches SIGTSTP after it has blocked its stop signal, which the kernel drops before that."""
+    def listens():
         with open("/proc/%d/status" % box.state().pid) as status:
-            return int(dict(line.split(":", 1) for line in status)["SigBlk"], 16) >> (signal.SIGUSR2 - 1) & 1
-    tap.ok(tap.wait_until(20, waits), "init listens to its stop signal")
+            return int(dict(line.split(":", 1) for line in status)["SigCgt"], 16) >> (signal.SIGTSTP - 1) & 1
+    tap.ok(tap.wait_until(20, listens), "init listens to its stop signal")
 
 
 def states(box):

@@ -19,9 +19,9 @@ lxc_begin() {
 # status NAME: "RUNNING", "STOPPED", "FROZEN", or nothing.
 status() { lxc list "^$1\$" --format csv -c s; }
 
-# obeys NAME: waits until its init blocks busybox's stop signal (SIGUSR2), to wait for it: before, the kernel drops it.
-obeys() { wait_until 20 waits_for_stop "/proc/$(lxc list "^$1\$" --format csv -c p)/status"; }
-waits_for_stop() { [ $((0x$(awk '/^SigBlk/ { print $2 }' "$1") >> 11 & 1)) = 1 ]; }
+# obeys NAME: waits until busybox's init listens to its stop signal, which the kernel drops before; it catches SIGTSTP later.
+obeys() { wait_until 20 catches_tstp "/proc/$(lxc list "^$1\$" --format csv -c p)/status"; }
+catches_tstp() { [ $((0x$(awk '/^SigCgt/ { print $2 }' "$1") >> 19 & 1)) = 1 ]; }
 
 # names: all instances in one line.
 names() { lxc list --format csv -c n | paste -sd ' '; }

@@ -144,8 +144,6 @@ static void test_good_pairs(void **state)
 		{"boot.autostart", "TRUE"},
 		{"boot.autostart.priority", "-5"},
 		{"boot.autostart.delay", "0"},
-		{"boot.host_shutdown_timeout", "30"},
-		{"boot.stop.priority", "10"},
 		{"environment.PATH", "/bin=x"},
 		{"user.a.b", "x"},
 		{"image.os", "Debian"},
@@ -241,7 +239,7 @@ static void test_table(void **state)
 	assert_true(config_key_is_live("limits.memory"));
 	assert_false(config_key_is_live("security.privileged"));
 	assert_false(config_key_is_live("nothing"));
-	assert_string_equal(config_get(NULL, "boot.host_shutdown_timeout"), "30");
+	assert_string_equal(config_get(NULL, "boot.autostart.delay"), "0");
 	assert_null(config_get(NULL, "limits.memory"));
 	json_t *config =
 		json_pack("{s:s, s:s, s:n, s:b, s:i}", "a", "", "b", "x", "c", "d", 1, "e", 5);

@@ -88,6 +88,44 @@ wait $session || session_status=$?
 is "$(paste -sd ' ' /tmp/session)" "begun got hello" "a command that was begun before kill -9, restart and stop has its streams"
 is "$session_status" 5 "and its exit code"
 
+# --- the daemon dies, or is stopped, while it builds an image ---
+
+cat >/etc/sysct/templates/sysct-slow <<'END'
+#!/bin/sh
+case $1 in
+match) [ "$2" = slow ] || exit 3; echo '{"options":{},"aliases":["slow"],"description":"slow"}' ;;
+build) sleep 4711 & echo $$ >/tmp/building; wait ;;
+describe) echo '{"name":"slow","description":"never ready","aliases":["slow"],"options":{}}' ;;
+esac
+END
+chmod 755 /etc/sysct/templates/sysct-slow
+builds() { [ -s /tmp/building ]; }
+alone() { [ "$(cat $service/cgroup.procs)" = "$(main_pid)" ]; }
+no_build() { ! pgrep -f 'sleep 4711'; }
+build_begins() {
+	rm -f /tmp/building
+	sysct launch slow never >/tmp/launch-slow 2>&1 &
+	launching=$!
+	wait_until 20 builds
+}
+
+ok -n "a build begins" build_begins
+restarts=$(systemctl show -P NRestarts sysctd.service)
+kill -KILL "$(main_pid)"
+ok -n "kill -9 of the daemon: systemd starts another" wait_until 30 restarted
+ok -n "the build has ended with the first" wait_until 10 no_build
+ok -n "the service's control group holds the daemon alone" wait_until 10 alone
+fails -n "the client that waited" wait "$launching"
+ok -n "another build begins" build_begins
+ok -n "systemctl stop of the service" timeout 60 systemctl stop sysctd.service
+is "$(systemctl show -P Result sysctd.service)" success "it stopped well"
+ok -n "the build has ended with it" no_build
+fails -n "the client that waited" wait "$launching"
+rm /etc/sysct/templates/sysct-slow
+is "$(sysct list -f csv -c n | sort | paste -sd ' ')" "bb deb" "nothing was made"
+fails -n "processes that systemd found left over" grep -i 'left-over' <<<"$(journalctl -u sysctd --no-pager -o cat)"
+undisturbed "after the builds"
+
 # --- instances end while nobody looks ---
 
 ok -n "launch two more" sysct launch busybox halted
