@@ -70,7 +70,8 @@ int file_poke_at(int dirfd, const char *path, const char *text, struct error **e
 	size_t length = strlen(text);
 	ssize_t count = write(fd, text, length);
 	if (count != (ssize_t)length)
-		return error_errno(error, count < 0 ? errno : EIO, "writing \"%s\" to %s", text, path);
+		return error_errno(error, count < 0 ? errno : EIO, "writing \"%s\" to %s", text,
+				   path);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,13 +73,30 @@ int http_client_fd(const struct http_client *client)
 	return client->fd;
 }
 
+/* A path that sun_path cannot hold goes through a descriptor of its directory, as in sysctd/listener.c. */
+static int socket_address(const char *path, struct sockaddr_un *address, int *directory,
+			  struct error **error)
+{
+	const char *slash = strrchr(path, '/');
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	int length = snprintf(address->sun_path, sizeof(address->sun_path), "%s", path);
+	if (length < (int)sizeof(address->sun_path) || !slash)
+		return 0;
+	cleanup_free char *parent = memory_printf("%.*s", (int)(slash - path), path);
+	*directory = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (*directory < 0)
+		return error_errno(error, errno, "connecting to %s", path);
+	snprintf(address->sun_path, sizeof(address->sun_path), "/proc/self/fd/%d/%s", *directory,
+		 slash + 1);
+	return 0;
+}
+
 static int connect_socket(struct http_client *client, struct error **error)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	if (strlen(client->socket) >= sizeof(address.sun_path))
-		return error_set(error, ERROR_INVALID, "socket path %s is too long",
-				 client->socket);
-	memcpy(address.sun_path, client->socket, strlen(client->socket) + 1);
+	struct sockaddr_un address;
+	cleanup_close int directory = -1;
+	if (socket_address(client->socket, &address, &directory, error) < 0)
+		return -1;
 	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return error_errno(error, errno, "creating a socket");

@@ -28,7 +28,7 @@ struct http_response {
 	struct strbuf body;    /* filled by http_client_receive() alone */
 };
 
-#define cleanup_response __attribute__((cleanup(http_response_clear)))
+#define cleanup_response    __attribute__((cleanup(http_response_clear)))
 #define cleanup_http_client __attribute__((cleanup(http_client_cleanup)))
 
 /**

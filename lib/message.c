@@ -214,7 +214,6 @@ int message_check_error(const json_t *body, struct error **error)
 	const char *kind = json_string_value(json_object_get(problem, "kind"));
 	error_set(error, error_kind_from_string(kind), "%s", message ? message : "unknown error");
 	if (error && *error)
-		(*error)->errnum =
-			(int)json_integer_value(json_object_get(problem, "errno"));
+		(*error)->errnum = (int)json_integer_value(json_object_get(problem, "errno"));
 	return -1;
 }

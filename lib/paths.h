@@ -6,12 +6,12 @@
 #define SYSCT_PATHS_H
 
 struct paths {
-	char *state;   /* /var/lib/sysct: database, pools */
-	char *run;     /* /run/sysct: socket, monitors */
-	char *log;     /* /var/log/sysct */
-	char *config;  /* /etc/sysct */
-	char *socket;  /* of the REST API */
-	char *cgroup;  /* of this daemon, relative to the root of each hierarchy: "sysct" */
+	char *state;  /* /var/lib/sysct: database, pools */
+	char *run;    /* /run/sysct: socket, monitors */
+	char *log;    /* /var/log/sysct */
+	char *config; /* /etc/sysct */
+	char *socket; /* of the REST API */
+	char *cgroup; /* of this daemon, relative to the root of each hierarchy: "sysct" */
 };
 
 /* Fills @paths from the environment; paths_free() releases it. */

@@ -63,7 +63,8 @@ int process_signal_from_string(const char *name)
 		name += 3;
 	if (strncasecmp(name, "RTMIN+", 6) == 0) {
 		long offset = strtol(name + 6, &end, 10);
-		bool fits = end != name + 6 && !*end && offset >= 0 && SIGRTMIN + offset <= SIGRTMAX;
+		bool fits =
+			end != name + 6 && !*end && offset >= 0 && SIGRTMIN + offset <= SIGRTMAX;
 		return fits ? SIGRTMIN + (int)offset : -1;
 	}
 	long number = strtol(name, &end, 10);

@@ -7,8 +7,8 @@
 
 #include "error.h"
 
-int process_pidfd_open(pid_t pid);                /* -1 with errno */
-int process_pidfd_signal(int pidfd, int signal);  /* -1 with errno */
+int process_pidfd_open(pid_t pid);		 /* -1 with errno */
+int process_pidfd_signal(int pidfd, int signal); /* -1 with errno */
 
 /* Start time of a process in clock ticks since boot (proc(5), stat field 22); 0 when it is gone. */
 unsigned long long process_start_time(pid_t pid);

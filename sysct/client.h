@@ -17,7 +17,7 @@ struct reply {
 };
 
 #define cleanup_reply __attribute__((cleanup(reply_clear)))
-#define cleanup_json __attribute__((cleanup(json_cleanup)))
+#define cleanup_json  __attribute__((cleanup(json_cleanup)))
 
 void json_cleanup(json_t **json);
 

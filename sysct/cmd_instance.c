@@ -111,7 +111,8 @@ static int run_delete(struct cli *cli, struct error **error)
 	bool force = options_given(&cli->options, "force");
 	batch_init(&batch, cli->options.words, cli->options.count);
 	show_label(&progress, cli, "Deleting", cli->options.words, cli->options.count);
-	batch_run(&batch, "DELETE", force ? "/1.0/instances/%s?force=1" : "/1.0/instances/%s", NULL);
+	batch_run(&batch, "DELETE", force ? "/1.0/instances/%s?force=1" : "/1.0/instances/%s",
+		  NULL);
 	progress_clear(&progress);
 	if (report(cli, &batch, "Deleted", error) == 0)
 		return 0;

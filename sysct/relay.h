@@ -19,7 +19,10 @@ struct relay {
 	size_t length;
 };
 
-#define RELAY_INIT {.from = -1, .to = -1, .theirs = -1}
+#define RELAY_INIT                                                                                 \
+	{                                                                                          \
+		.from = -1, .to = -1, .theirs = -1                                                 \
+	}
 
 /**
  * relay_open - put a pipe between @fd and the command when @fd is a terminal.

@@ -28,16 +28,19 @@ struct session {
 	struct terminal_mode mode;
 	struct strbuf input; /* read from the terminal, not yet written */
 	bool input_ended;
-	bool escape; /* Ctrl-a was the last key */
+	bool escape;			     /* Ctrl-a was the last key */
 	struct relay relays[SESSION_RELAYS]; /* terminals that the process uses through pipes */
 	bool ended, detached;
 	int status; /* exit status when it ended */
 };
 
-#define SESSION_INIT                                                        \
-	{                                                                   \
-		.control = -1, .stream = -1, .signal_fd = -1,               \
-		.relays = { RELAY_INIT, RELAY_INIT, RELAY_INIT }            \
+#define SESSION_INIT                                                                               \
+	{                                                                                          \
+		.control = -1, .stream = -1, .signal_fd = -1, .relays = {                          \
+			RELAY_INIT,                                                                \
+			RELAY_INIT,                                                                \
+			RELAY_INIT                                                                 \
+		}                                                                                  \
 	}
 
 #define cleanup_session __attribute__((cleanup(session_close)))

@@ -24,8 +24,8 @@ static int append_output(void *data, unsigned char *bytes, size_t length)
 static bool looks_typed(const char *text)
 {
 	static const char *const words[] = {
-		"",   "~",  "null", "true", "false", "yes",  "no", "on",
-		"off", "y", "n",    ".nan", ".inf",  "<<",   "=",
+		"",    "~", "null", "true", "false", "yes", "no", "on",
+		"off", "y", "n",    ".nan", ".inf",  "<<",  "=",
 	};
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcasecmp(words[i], text) == 0)

@@ -21,7 +21,7 @@ struct event_hub;
 struct event_subscriber;
 
 const char *event_type_to_string(enum event_type type); /* "lifecycle" */
-int event_type_from_string(const char *name);           /* -1 when there is none */
+int event_type_from_string(const char *name);		/* -1 when there is none */
 
 struct event_hub *event_hub_create(void);
 void event_hub_free(struct event_hub *hub); /* after its last subscriber */

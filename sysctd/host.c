@@ -41,8 +41,8 @@ int host_read_id_pool(struct id_pool *pool, struct error **error)
 	if (!users_found && !groups_found) {
 		*pool = (struct id_pool){1000000, 1000000000};
 		log_event(LOG_LEVEL_INFO, NULL,
-			  "no range for root in /etc/subuid and /etc/subgid: using %u:%u", pool->base,
-			  pool->count);
+			  "no range for root in /etc/subuid and /etc/subgid: using %u:%u",
+			  pool->base, pool->count);
 		return 0;
 	}
 	if (!users_found || !groups_found || groups.base != pool->base)
@@ -92,8 +92,8 @@ static void raise_limit(const char *path, unsigned long long minimum)
 		return;
 	snprintf(text, sizeof(text), "%llu", minimum);
 	if (file_poke_at(AT_FDCWD, path, text, &error) < 0)
-		log_event(LOG_LEVEL_WARNING, NULL, "%s is %llu, too low for many instances: %s", path,
-			  now, error_message(error));
+		log_event(LOG_LEVEL_WARNING, NULL, "%s is %llu, too low for many instances: %s",
+			  path, now, error_message(error));
 	else
 		log_event(LOG_LEVEL_INFO, NULL, "raised %s from %llu to %llu", path, now, minimum);
 }

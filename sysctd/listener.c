@@ -59,7 +59,8 @@ static int bind_at(int fd, const char *path, struct error **error)
 	if (parent < 0)
 		return error_errno(error, errno, "opening %s", directory);
 	unlinkat(parent, slash + 1, 0); /* of a daemon that was killed: we hold the lock */
-	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", parent, slash + 1);
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", parent,
+		 slash + 1);
 	mode_t mask = umask(0177);
 	int result = bind(fd, (struct sockaddr *)&address, sizeof(address));
 	umask(mask);
@@ -103,7 +104,8 @@ void listener_notify_ready(void)
 		address.sun_path[0] = '\0';
 	static const char ready[] = "READY=1";
 	/* Nobody listening is no reason to fail. */
-	if (fd >= 0 && sendto(fd, ready, sizeof(ready) - 1, MSG_NOSIGNAL, (struct sockaddr *)&address,
-			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0)
+	if (fd >= 0 &&
+	    sendto(fd, ready, sizeof(ready) - 1, MSG_NOSIGNAL, (struct sockaddr *)&address,
+		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0)
 		return;
 }

@@ -44,17 +44,21 @@ struct options {
 };
 
 static const struct route *const routes[] = {
-	server_info_routes, resources_routes,	   instance_routes,	   instance_state_routes,
-	exec_routes,	    console_routes,	   image_routes,	   image_alias_routes,
-	profile_routes,	    storage_pool_routes, storage_volume_routes,
-	instance_log_routes, metadata_routes,	   NULL,
+	server_info_routes,    resources_routes,
+	instance_routes,       instance_state_routes,
+	exec_routes,	       console_routes,
+	image_routes,	       image_alias_routes,
+	profile_routes,	       storage_pool_routes,
+	storage_volume_routes, instance_log_routes,
+	metadata_routes,       NULL,
 };
 
 static void print_usage(FILE *out)
 {
 	fputs("Usage: sysctd [OPTIONS]\n"
 	      "The daemon of sysct; it runs in the foreground. See sysctd(8).\n\n"
-	      "  -g, --group=NAME  group that may use the socket (default: sysct, where it exists)\n"
+	      "  -g, --group=NAME  group that may use the socket (default: sysct, where it "
+	      "exists)\n"
 	      "  -d, --debug       log more\n"
 	      "      --version     print the version\n"
 	      "  -h, --help        this text\n\n"
@@ -100,7 +104,8 @@ static int parse_options(int argc, char **argv, struct options *options)
 
 static int make_directories(struct server *server, struct error **error)
 {
-	const char *const directories[] = {server->paths.state, server->paths.run, server->paths.log};
+	const char *const directories[] = {server->paths.state, server->paths.run,
+					   server->paths.log};
 	for (size_t i = 0; i < 3; i++)
 		if (file_make_directories(directories[i], 0711, error) < 0)
 			return -1;
@@ -122,9 +127,10 @@ static int lock_state(struct server *server, struct error **error)
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return fd;
 	close(fd);
-	return error_set(error, ERROR_BUSY,
-			 "another sysctd uses %s: stop it, or choose another directory with SYSCT_DIR",
-			 server->paths.state);
+	return error_set(
+		error, ERROR_BUSY,
+		"another sysctd uses %s: stop it, or choose another directory with SYSCT_DIR",
+		server->paths.state);
 }
 
 /* Where a cleaner finds this daemon's control groups, relative to each hierarchy. */
@@ -141,8 +147,7 @@ static int prepare_host(struct server *server, struct error **error)
 {
 	server->seccomp = memory_printf("%s/seccomp.bpf", server->paths.run);
 	host_raise_limits();
-	if (prepare_cgroups(server, error) < 0 ||
-	    seccomp_filter_write(server->seccomp, error) < 0)
+	if (prepare_cgroups(server, error) < 0 || seccomp_filter_write(server->seccomp, error) < 0)
 		return -1;
 	return host_read_id_pool(&server->ids, error);
 }
@@ -225,7 +230,8 @@ static int serve(struct server *server, const struct options *options, int signa
 	if (listener < 0 || start_api(server, listener, error) < 0)
 		return -1;
 	server->started_at = db_now();
-	log_event(LOG_LEVEL_INFO, NULL, "sysctd " PACKAGE_VERSION " serves %s", server->paths.socket);
+	log_event(LOG_LEVEL_INFO, NULL, "sysctd " PACKAGE_VERSION " serves %s",
+		  server->paths.socket);
 	listener_notify_ready();
 	instances_autostart(server);
 	wait_for_signal(signals);

@@ -112,7 +112,7 @@ json_t *operation_manager_list(struct operation_manager *manager, int recursion,
 
 const char *operation_id(const struct operation *operation);
 const char *operation_url(const struct operation *operation); /* "/1.0/operations/ID" */
-json_t *operation_to_json(struct operation *operation);       /* a new reference */
+json_t *operation_to_json(struct operation *operation);	      /* a new reference */
 enum operation_status operation_get_status(struct operation *operation);
 
 /* ---- for the worker ---- */
@@ -146,8 +146,8 @@ int operation_cancel_fd(struct operation *operation);
  * The caller owns what it gets. NULL with ERROR_TIMEOUT, ERROR_CANCELLED, or
  * ERROR_NOT_FOUND when the slot was closed or its connection taken before.
  */
-struct websocket *operation_wait_socket(struct operation *operation, const char *name,
-					int timeout, struct error **error);
+struct websocket *operation_wait_socket(struct operation *operation, const char *name, int timeout,
+					struct error **error);
 
 /* Nobody can connect this slot any more; whoever waits for it returns. */
 void operation_close_socket(struct operation *operation, const char *name);
@@ -164,8 +164,8 @@ int operation_cancel(struct operation *operation, struct error **error);
 int operation_secret_check(struct operation *operation, const char *secret, struct error **error);
 
 /* Puts a connection in its slot; takes @websocket in every case. */
-int operation_connect(struct operation *operation, const char *secret,
-		      struct websocket *websocket, struct error **error);
+int operation_connect(struct operation *operation, const char *secret, struct websocket *websocket,
+		      struct error **error);
 
 /**
  * operation_wait - until it has ended or changed.

@@ -43,7 +43,7 @@ struct operation {
 	struct operation *next_finished;
 	struct operation *next_late; /* the manager's lock */
 	bool listed_late;	     /* likewise */
-	struct timespec finished; /* monotonic */
+	struct timespec finished;    /* monotonic */
 
 	pthread_mutex_t lock;
 	pthread_cond_t cancel_done;
@@ -54,7 +54,7 @@ struct operation {
 	bool may_cancel;
 	bool cancelled;
 	bool cancel_running;
-	int cancel_fd; /* -1 until asked for */
+	int cancel_fd;		   /* -1 until asked for */
 	struct timespec published; /* monotonic; of progress */
 	bool late;		   /* progress that was not published yet */
 	struct operation_waiter *waiters;
@@ -97,8 +97,7 @@ json_t *operation_describe(const struct operation *operation);
 /* operation_manager.c */
 void operation_manager_add(struct operation_manager *manager, struct operation *operation);
 void operation_manager_finish(struct operation_manager *manager, struct operation *operation);
-void operation_manager_publish_late(struct operation_manager *manager,
-				    struct operation *operation);
+void operation_manager_publish_late(struct operation_manager *manager, struct operation *operation);
 
 /* operation_wait.c */
 int operation_make_sockets(struct operation *operation, const char *const *names,

@@ -27,8 +27,7 @@ static void forget(struct operation_manager *manager, struct operation *operatio
 }
 
 /* Under the lock: the first finished operation, if it is old enough. */
-static struct operation *take_expired(struct operation_manager *manager,
-				      const struct timespec *now)
+static struct operation *take_expired(struct operation_manager *manager, const struct timespec *now)
 {
 	struct operation *operation = manager->finished;
 	if (!operation)
@@ -91,8 +90,7 @@ static void wait_for_due(struct operation_manager *manager)
 		end = manager->finished->finished;
 		end.tv_sec += OPERATION_KEEP_SECONDS;
 	}
-	if (manager->late &&
-	    (!manager->finished || operation_time_before(&manager->late_at, &end)))
+	if (manager->late && (!manager->finished || operation_time_before(&manager->late_at, &end)))
 		end = manager->late_at;
 	if (manager->finished || manager->late)
 		pthread_cond_timedwait(&manager->timer, &manager->lock, &end);
@@ -174,8 +172,7 @@ void operation_manager_finish(struct operation_manager *manager, struct operatio
 	pthread_mutex_unlock(&manager->lock);
 }
 
-void operation_manager_publish_late(struct operation_manager *manager,
-				    struct operation *operation)
+void operation_manager_publish_late(struct operation_manager *manager, struct operation *operation)
 {
 	pthread_mutex_lock(&manager->lock);
 	bool first = !manager->late;
@@ -230,7 +227,7 @@ static void list_one(json_t *list, struct operation *operation, int recursion)
 	char name[16];
 	const char *status = operation_status_to_string(operation_get_status(operation));
 	size_t i = 0;
-	for (; status[i] && i < sizeof(name) - 1; i++)
+	for (; i < sizeof(name) - 1 && status[i]; i++)
 		name[i] = (char)(status[i] | 0x20); /* lower case */
 	name[i] = '\0';
 	json_t *group = json_object_get(list, name);

@@ -74,8 +74,9 @@ int operation_cancel(struct operation *operation, struct error **error)
 		begin_cancel(operation);
 	pthread_mutex_unlock(&operation->lock);
 	if (!allowed)
-		return error_set(error, ERROR_INVALID, ended ? "the operation has ended already"
-							     : "this operation can't be cancelled");
+		return error_set(error, ERROR_INVALID,
+				 ended ? "the operation has ended already"
+				       : "this operation can't be cancelled");
 	if (operation->spec.cancel)
 		operation->spec.cancel(operation, operation->spec.data);
 	pthread_mutex_lock(&operation->lock);
@@ -241,8 +242,8 @@ static void wake_waiters(struct operation *operation)
 			continue; /* the counter is full: it is readable */
 }
 
-struct websocket *operation_wait_socket(struct operation *operation, const char *name,
-					int timeout, struct error **error)
+struct websocket *operation_wait_socket(struct operation *operation, const char *name, int timeout,
+					struct error **error)
 {
 	int met = wait_until(operation, has_socket, name, timeout, -1);
 	if (met < 0)
@@ -319,8 +320,8 @@ int operation_secret_check(struct operation *operation, const char *secret, stru
 	return fits ? 0 : -1;
 }
 
-int operation_connect(struct operation *operation, const char *secret,
-		      struct websocket *websocket, struct error **error)
+int operation_connect(struct operation *operation, const char *secret, struct websocket *websocket,
+		      struct error **error)
 {
 	pthread_mutex_lock(&operation->lock);
 	struct operation_socket *slot = find_slot(operation, secret, error);

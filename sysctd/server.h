@@ -20,10 +20,10 @@ struct storage;
 
 struct server {
 	struct paths paths;
-	struct id_pool ids;        /* from /etc/subuid and /etc/subgid */
-	char *libexec;             /* directory of our own programs (sysct-monitor, sysct-unpack) */
-	char *templates;           /* directory of the templates that come with sysct */
-	char *seccomp;             /* file with the compiled default filter */
+	struct id_pool ids; /* from /etc/subuid and /etc/subgid */
+	char *libexec;	    /* directory of our own programs (sysct-monitor, sysct-unpack) */
+	char *templates;    /* directory of the templates that come with sysct */
+	char *seccomp;	    /* file with the compiled default filter */
 	struct db *db;
 	struct event_hub *events;
 	struct operation_manager *operations;
@@ -31,7 +31,7 @@ struct server {
 	struct image_builder *images;
 	struct instance_registry *instances;
 	struct api_server *api;
-	int64_t started_at;        /* nanoseconds since the epoch */
+	int64_t started_at; /* nanoseconds since the epoch */
 };
 
 #endif

@@ -56,8 +56,8 @@ static int send_queued(struct websocket *websocket, struct event_subscriber *sub
 		struct event_text *text = event_subscriber_next(subscriber);
 		if (!text)
 			return 0;
-		int taken = websocket_post(websocket, WEBSOCKET_TEXT, text->text, text->length,
-					   NULL);
+		int taken =
+			websocket_post(websocket, WEBSOCKET_TEXT, text->text, text->length, NULL);
 		event_text_unref(text);
 		if (taken < 0)
 			return -1;

@@ -64,8 +64,18 @@ struct response *attach_by_descriptors(struct instance *instance, json_t *reques
 /* ---- the request ---- */
 
 static const char *const exec_fields[] = {
-	"command", "environment", "wait-for-websocket", "interactive", "width",	   "height",
-	"user",	   "group",	  "cwd",		"record-output", "user_name", "group_name",
+	"command",
+	"environment",
+	"wait-for-websocket",
+	"interactive",
+	"width",
+	"height",
+	"user",
+	"group",
+	"cwd",
+	"record-output",
+	"user_name",
+	"group_name",
 	NULL,
 };
 
@@ -75,9 +85,10 @@ static int check_command(const json_t *command, struct error **error)
 	const json_t *word;
 	if (json_array_size(command) == 0)
 		return error_set(error, ERROR_INVALID, "\"command\" must be a list of words");
-	json_array_foreach(command, i, word)
+	json_array_foreach (command, i, word)
 		if (!json_is_string(word))
-			return error_set(error, ERROR_INVALID, "\"command\" must be a list of words");
+			return error_set(error, ERROR_INVALID,
+					 "\"command\" must be a list of words");
 	return 0;
 }
 
@@ -101,7 +112,7 @@ static json_t *make_environment(struct instance *instance, const json_t *asked,
 		json_decref(environment);
 		return NULL;
 	}
-	json_object_foreach(config, key, value)
+	json_object_foreach (config, key, value)
 		if (strncmp(key, "environment.", 12) == 0)
 			json_object_set(environment, key + 12, value);
 	json_decref(config);

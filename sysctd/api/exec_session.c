@@ -30,11 +30,11 @@ struct exec_session {
 	struct stream streams[STREAMS];
 	struct control_reader control;
 	struct operation *operation;
-	bool connected;    /* a client gives the streams */
-	int terminal;      /* the pty's master, -1 for none */
-	int stop;          /* eventfd: the command has ended */
-	int monitor;       /* control socket to the monitor */
-	int theirs[4];     /* what the monitor is given, -1 for none */
+	bool connected; /* a client gives the streams */
+	int terminal;	/* the pty's master, -1 for none */
+	int stop;	/* eventfd: the command has ended */
+	int monitor;	/* control socket to the monitor */
+	int theirs[4];	/* what the monitor is given, -1 for none */
 };
 
 static void end_of_input(void *data)
@@ -106,9 +106,8 @@ static int ask_monitor(struct exec_session *session, struct instance *instance,
 		return error_errno(error, errno, "making a socket pair");
 	session->monitor = sockets[0];
 	session->theirs[3] = sockets[1];
-	int result = monitor_request(directory, request,
-				     session->theirs + (interactive ? 3 : 0), interactive ? 1 : 4,
-				     NULL, error);
+	int result = monitor_request(directory, request, session->theirs + (interactive ? 3 : 0),
+				     interactive ? 1 : 4, NULL, error);
 	for (int i = 0; i < 4; i++) {
 		cleanup_close_fd(&session->theirs[i]);
 		session->theirs[i] = -1;
@@ -146,9 +145,8 @@ static int wait_exited(struct exec_session *session, struct message *first, int 
 			return -1;
 	}
 	/* The end of file: the client has gone, and the monitor kills the command. */
-	*status = message.body
-			  ? (int)json_integer_value(json_object_get(message.body, "status"))
-			  : 137;
+	*status = message.body ? (int)json_integer_value(json_object_get(message.body, "status"))
+			       : 137;
 	return 0;
 }
 
@@ -208,8 +206,8 @@ static int take_streams(struct exec_session *session, int count, struct error **
 {
 	static const char *const names[] = {"0", "1", "2"};
 	for (int i = 0; i < count; i++) {
-		session->streams[i].websocket = operation_wait_socket(
-			session->operation, names[i], CONNECT_TIMEOUT, error);
+		session->streams[i].websocket =
+			operation_wait_socket(session->operation, names[i], CONNECT_TIMEOUT, error);
 		if (!session->streams[i].websocket)
 			return -1;
 	}
@@ -228,8 +226,8 @@ static int prepare(struct exec_session *session, bool interactive, struct error 
 	return interactive ? 0 : make_pipes(session, error);
 }
 
-int exec_session_run(struct operation *operation, struct instance *instance,
-		     const json_t *request, bool connected, struct error **error)
+int exec_session_run(struct operation *operation, struct instance *instance, const json_t *request,
+		     bool connected, struct error **error)
 {
 	bool interactive = connected && json_is_true(json_object_get(request, "interactive"));
 	struct exec_session session = {.operation = operation,

@@ -139,8 +139,8 @@ static void compile_pattern(struct filter *clause)
 	if (strchr(clause->value, '{') || strlen(clause->value) > VALUE_MAX)
 		return;
 	bool anchored = strpbrk(clause->value, "^$");
-	cleanup_free char *text = anchored ? memory_strdup(clause->value)
-					   : memory_printf("^(%s)$", clause->value);
+	cleanup_free char *text =
+		anchored ? memory_strdup(clause->value) : memory_printf("^(%s)$", clause->value);
 	clause->has_pattern =
 		regcomp(&clause->pattern, text, REG_EXTENDED | REG_ICASE | REG_NOSUB) == 0;
 }
@@ -256,7 +256,7 @@ static const json_t *member(const json_t *object, const char *name, size_t lengt
 {
 	const char *key;
 	json_t *value;
-	json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+	json_object_foreach ((json_t *)(uintptr_t)object, key, value) {
 		if (strlen(key) == length && (any_case ? strncasecmp(key, name, length) == 0
 						       : strncmp(key, name, length) == 0))
 			return value;

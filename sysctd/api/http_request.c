@@ -108,8 +108,8 @@ static void answer_no_route(struct request *request)
 
 static void answer_too_large(struct request *request)
 {
-	cleanup_free char *text = memory_printf("the request's body is larger than %zu bytes",
-						request->body_limit);
+	cleanup_free char *text =
+		memory_printf("the request's body is larger than %zu bytes", request->body_limit);
 	answer(request, response_error_status(413, text));
 }
 
@@ -159,8 +159,8 @@ static enum MHD_Result begin(struct api_server *server, struct request *request,
 	if (!http_enter(server, request)) {
 		answer(request, response_error_status(503, "the daemon is shutting down"));
 		response_header(request->response, "Connection", "close");
-	} else if (router_find(server->router, method, request->path, &request->match,
-			       &error) < 0 ||
+	} else if (router_find(server->router, method, request->path, &request->match, &error) <
+			   0 ||
 		   request_parse_query(request, &error) < 0) {
 		answer_error(request, error);
 	} else if (!request->match.route) {

@@ -206,10 +206,12 @@ static struct response *delete_alias(struct request *request, struct error **err
 
 #define ALIAS_ROUTES(name)                                                                         \
 	{.method = "GET", .path = ALIASES name, .handler = get_alias},                             \
-	{.method = "PUT", .path = ALIASES name, .handler = put_alias},                             \
-	{.method = "PATCH", .path = ALIASES name, .handler = put_alias},                           \
-	{.method = "POST", .path = ALIASES name, .handler = post_alias},                           \
-	{.method = "DELETE", .path = ALIASES name, .handler = delete_alias}
+		{.method = "PUT", .path = ALIASES name, .handler = put_alias},                     \
+		{.method = "PATCH", .path = ALIASES name, .handler = put_alias},                   \
+		{.method = "POST", .path = ALIASES name, .handler = post_alias},                   \
+	{                                                                                          \
+		.method = "DELETE", .path = ALIASES name, .handler = delete_alias                  \
+	}
 
 const struct route image_alias_routes[] = {
 	{.method = "GET", .path = ALIASES, .handler = get_aliases},

@@ -31,8 +31,8 @@ static json_t *image_to_json(const struct image_row *row)
 /* What PUT can change. */
 static json_t *image_etag_content(const struct image_row *row)
 {
-	return json_pack("[b, b, I, O]", row->public, row->auto_update,
-			 (json_int_t)row->expires_at, row->properties);
+	return json_pack("[b, b, I, O]", row->public, row->auto_update, (json_int_t)row->expires_at,
+			 row->properties);
 }
 
 static struct response *get_images(struct request *request, struct error **error)
@@ -83,9 +83,8 @@ static int set_aliases(struct server *server, const json_t *aliases, const char 
 {
 	size_t i;
 	json_t *alias;
-	json_array_foreach((json_t *)aliases, i, alias) {
-		const char *description =
-			json_string_value(json_object_get(alias, "description"));
+	json_array_foreach ((json_t *)aliases, i, alias) {
+		const char *description = json_string_value(json_object_get(alias, "description"));
 		cleanup_alias_row struct alias_row row = {
 			.name = memory_strdup(json_string_value(json_object_get(alias, "name"))),
 			.description = memory_strdup(description ? description : ""),
@@ -115,7 +114,7 @@ static int check_aliases(const json_t *aliases, struct error **error)
 	json_t *alias;
 	if (aliases && !json_is_null(aliases) && !json_is_array(aliases))
 		return error_set(error, ERROR_INVALID, "\"aliases\" must be a list");
-	json_array_foreach((json_t *)aliases, i, alias) {
+	json_array_foreach ((json_t *)aliases, i, alias) {
 		const char *name = json_string_value(json_object_get(alias, "name"));
 		if (!name || !*name)
 			return error_set(error, ERROR_INVALID, "an alias needs a \"name\"");
@@ -226,7 +225,7 @@ static void drop_empty(json_t *properties)
 	const char *key;
 	json_t *value;
 	void *next;
-	json_object_foreach_safe(properties, next, key, value)
+	json_object_foreach_safe (properties, next, key, value)
 		if (!*json_string_value(value))
 			json_object_del(properties, key);
 }
@@ -250,8 +249,8 @@ static int change_row(const json_t *body, bool patch, struct image_row *row, str
 	return 0;
 }
 
-static int change_in_transaction(struct request *request, const json_t *body,
-				 struct image_row *row, struct error **error)
+static int change_in_transaction(struct request *request, const json_t *body, struct image_row *row,
+				 struct error **error)
 {
 	struct db *db = request_server(request)->db;
 	bool patch = strcmp(request_method(request), "PATCH") == 0;
@@ -343,8 +342,7 @@ static struct response *not_yet(struct request *request, struct error **error)
 
 const struct route image_routes[] = {
 	{.method = "GET", .path = "/1.0/images", .handler = get_images},
-	{.method = "POST", .path = "/1.0/images", .handler = post_images,
-	 .body_begin = begin_post},
+	{.method = "POST", .path = "/1.0/images", .handler = post_images, .body_begin = begin_post},
 	{.method = "GET", .path = IMAGE, .handler = get_image},
 	{.method = "PUT", .path = IMAGE, .handler = put_image},
 	{.method = "PATCH", .path = IMAGE, .handler = put_image},

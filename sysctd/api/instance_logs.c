@@ -40,8 +40,8 @@ static struct response *list(struct request *request, struct error **error)
 	json_t *urls = json_array();
 	for (size_t i = 0; i < sizeof(logs) / sizeof(logs[0]); i++) {
 		cleanup_free char *path = log_path(instance, i);
-		cleanup_free char *url = memory_printf("%s/%s/logs/%s", request_instances_path(request),
-						       name, logs[i].name);
+		cleanup_free char *url = memory_printf(
+			"%s/%s/logs/%s", request_instances_path(request), name, logs[i].name);
 		if (stat(path, &status) == 0)
 			json_array_append_new(urls, json_string(url));
 	}
@@ -60,7 +60,8 @@ static struct response *get(struct request *request, struct error **error)
 		cleanup_free char *path = log_path(instance, i);
 		cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd >= 0 && fstat(fd, &status) == 0)
-			return response_fd(steal_fd(&fd), 0, (uint64_t)status.st_size, "text/plain");
+			return response_fd(steal_fd(&fd), 0, (uint64_t)status.st_size,
+					   "text/plain");
 	}
 	if (instance)
 		error_set(error, ERROR_NOT_FOUND, "%s has no log \"%s\"", instance->name, file);

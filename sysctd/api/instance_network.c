@@ -62,14 +62,15 @@ static void add_ipv6(json_t *list, pid_t pid, const char *interface)
 static json_t *render_counters(const char *numbers)
 {
 	unsigned long long in[8] = {0}, out[4] = {0};
-	sscanf(numbers, "%llu %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu", &in[0], &in[1],
-	       &in[2], &in[3], &in[4], &in[5], &in[6], &in[7], &out[0], &out[1], &out[2], &out[3]);
+	sscanf(numbers, "%llu %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu", &in[0],
+	       &in[1], &in[2], &in[3], &in[4], &in[5], &in[6], &in[7], &out[0], &out[1], &out[2],
+	       &out[3]);
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "bytes_received",
-			 (json_int_t)in[0], "packets_received", (json_int_t)in[1], "errors_received",
-			 (json_int_t)in[2], "packets_dropped_inbound", (json_int_t)in[3],
-			 "bytes_sent", (json_int_t)out[0], "packets_sent", (json_int_t)out[1],
-			 "errors_sent", (json_int_t)out[2], "packets_dropped_outbound",
-			 (json_int_t)out[3]);
+			 (json_int_t)in[0], "packets_received", (json_int_t)in[1],
+			 "errors_received", (json_int_t)in[2], "packets_dropped_inbound",
+			 (json_int_t)in[3], "bytes_sent", (json_int_t)out[0], "packets_sent",
+			 (json_int_t)out[1], "errors_sent", (json_int_t)out[2],
+			 "packets_dropped_outbound", (json_int_t)out[3]);
 }
 
 static json_t *render_interface(pid_t pid, const char *name, const char *numbers)

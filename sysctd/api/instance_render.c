@@ -57,13 +57,13 @@ json_t *instance_render_state(struct instance *instance)
 {
 	struct snapshot now;
 	take(instance, &now);
-	return json_pack("{s:s, s:i, s:{}, s:o, s:o?, s:i, s:o, s:{s:o}, s:o}", "status",
-			 instance_state_to_string(now.state), "status_code",
-			 instance_state_code(now.state), "disk", "memory", render_memory(&now.usage),
-			 "network", now.pid ? instance_network_render(now.pid) : NULL, "pid",
-			 (int)now.pid, "processes", or_zero(now.pid ? now.usage.processes : 0), "cpu",
-			 "usage", or_zero(now.usage.cpu_nanoseconds), "started_at",
-			 render_time(now.started_at));
+	return json_pack(
+		"{s:s, s:i, s:{}, s:o, s:o?, s:i, s:o, s:{s:o}, s:o}", "status",
+		instance_state_to_string(now.state), "status_code", instance_state_code(now.state),
+		"disk", "memory", render_memory(&now.usage), "network",
+		now.pid ? instance_network_render(now.pid) : NULL, "pid", (int)now.pid, "processes",
+		or_zero(now.pid ? now.usage.processes : 0), "cpu", "usage",
+		or_zero(now.usage.cpu_nanoseconds), "started_at", render_time(now.started_at));
 }
 
 static json_t *render_state_of(struct instance *instance)
@@ -79,15 +79,17 @@ json_t *instance_render(const struct instance_row *row, const struct profile_lis
 			  error) < 0)
 		return NULL;
 	enum instance_state state = instance ? instance_get_state(instance) : INSTANCE_STOPPED;
-	json_t *object = json_pack(
-		"{s:s, s:s, s:s, s:O, s:O, s:o, s:o, s:O, s:b, s:b, s:o, s:o, s:s, s:i, s:s, s:s, s:s}",
-		"name", row->name, "description", row->description, "architecture", row->architecture,
-		"config", row->config, "devices", row->devices, "expanded_config", config,
-		"expanded_devices", devices, "profiles", row->profiles, "ephemeral", row->ephemeral,
-		"stateful", 0, "created_at", render_time(row->created_at), "last_used_at",
-		render_time(row->last_used_at), "status", instance_state_to_string(state),
-		"status_code", instance_state_code(state), "type", "container", "location", "none",
-		"project", "default");
+	json_t *object =
+		json_pack("{s:s, s:s, s:s, s:O, s:O, s:o, s:o, s:O, s:b, s:b, s:o, s:o, s:s, s:i, "
+			  "s:s, s:s, s:s}",
+			  "name", row->name, "description", row->description, "architecture",
+			  row->architecture, "config", row->config, "devices", row->devices,
+			  "expanded_config", config, "expanded_devices", devices, "profiles",
+			  row->profiles, "ephemeral", row->ephemeral, "stateful", 0, "created_at",
+			  render_time(row->created_at), "last_used_at",
+			  render_time(row->last_used_at), "status", instance_state_to_string(state),
+			  "status_code", instance_state_code(state), "type", "container",
+			  "location", "none", "project", "default");
 	if (object && full) {
 		json_object_set_new(object, "state", render_state_of(instance));
 		json_object_set_new(object, "snapshots", json_null());

@@ -10,8 +10,14 @@
 #include "operation.h"
 #include "server.h"
 
-enum action { ACTION_START, ACTION_STOP, ACTION_RESTART, ACTION_FREEZE, ACTION_UNFREEZE,
-	      ACTION_COUNT };
+enum action {
+	ACTION_START,
+	ACTION_STOP,
+	ACTION_RESTART,
+	ACTION_FREEZE,
+	ACTION_UNFREEZE,
+	ACTION_COUNT
+};
 
 static const struct {
 	const char *name, *description;
@@ -62,9 +68,10 @@ static int find_action(const char *name, enum action *action, struct error **err
 			*action = (enum action)i;
 			return 0;
 		}
-	return error_set(error, ERROR_INVALID,
-			 "Unknown action \"%s\": start, stop, restart, freeze and unfreeze are known",
-			 name ? name : "");
+	return error_set(
+		error, ERROR_INVALID,
+		"Unknown action \"%s\": start, stop, restart, freeze and unfreeze are known",
+		name ? name : "");
 }
 
 static int parse(const json_t *body, struct change *change, struct error **error)
@@ -73,8 +80,8 @@ static int parse(const json_t *body, struct change *change, struct error **error
 	const json_t *timeout = json_object_get(body, "timeout");
 	bool stateful = false;
 	if (render_check_fields(body, fields, error) < 0 ||
-	    find_action(json_string_value(json_object_get(body, "action")), &change->action, error) <
-		    0 ||
+	    find_action(json_string_value(json_object_get(body, "action")), &change->action,
+			error) < 0 ||
 	    render_bool_field(body, "force", &change->force, error) < 0 ||
 	    render_bool_field(body, "stateful", &stateful, error) < 0)
 		return -1;

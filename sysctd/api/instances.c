@@ -130,17 +130,19 @@ static int take_type(const json_t *body, struct error **error)
 	const char *type = json_string_value(json_object_get(body, "type"));
 	const char *size = json_string_value(json_object_get(body, "instance_type"));
 	if (type && *type && strcmp(type, "container") != 0)
-		return error_set(error, ERROR_UNSUPPORTED, "instances of type \"%s\" are not supported",
-				 type);
-	if (size && *size)
 		return error_set(error, ERROR_UNSUPPORTED,
-				 "instance_type is not supported: set limits.cpu and limits.memory");
+				 "instances of type \"%s\" are not supported", type);
+	if (size && *size)
+		return error_set(
+			error, ERROR_UNSUPPORTED,
+			"instance_type is not supported: set limits.cpu and limits.memory");
 	return 0;
 }
 
 static const char *const create_fields[] = {
-	"name",	   "source",   "architecture", "config",   "devices",	   "ephemeral", "profiles",
-	"stateful", "description", "type",	"start",    "instance_type", "restore",	  NULL,
+	"name",	     "source",	      "architecture", "config",	     "devices",
+	"ephemeral", "profiles",      "stateful",     "description", "type",
+	"start",     "instance_type", "restore",      NULL,
 };
 
 /* The maps are replaced by copies in which every value is a text. */
@@ -220,11 +222,10 @@ static struct response *create(struct request *request, struct error **error)
 
 /* The last three rows are read-only: clients (pylxd) send back what they got. */
 static const char *const put_fields[] = {
-	"architecture",	 "config",	     "devices",	     "ephemeral", "profiles",
-	"stateful",	 "description",	     "restore",
-	"name",		 "created_at",	     "last_used_at", "status",	  "status_code",
-	"location",	 "type",	     "project",	     "state",	  "snapshots",
-	"expanded_config", "expanded_devices", "backups",     NULL,
+	"architecture",	   "config",	       "devices", "ephemeral",	"profiles",	"stateful",
+	"description",	   "restore",	       "name",	  "created_at", "last_used_at", "status",
+	"status_code",	   "location",	       "type",	  "project",	"state",	"snapshots",
+	"expanded_config", "expanded_devices", "backups", NULL,
 };
 
 static int take_devices(const json_t *body, json_t **devices, struct error **error)
@@ -263,7 +264,8 @@ static int put_into(struct instance_row *row, const json_t *body, struct error *
 		return -1;
 	const json_t *profiles = json_object_get(body, "profiles");
 	json_decref(row->profiles);
-	row->profiles = json_is_array(profiles) ? json_deep_copy(profiles) : json_pack("[s]", "default");
+	row->profiles =
+		json_is_array(profiles) ? json_deep_copy(profiles) : json_pack("[s]", "default");
 	free(row->description);
 	row->description = memory_strdup(description);
 	return 0;
@@ -309,14 +311,15 @@ static int check_etag(struct request *request, const struct instance_row *row, s
 	return request_if_match_check(request, etag, error);
 }
 
-static int change(struct request *request, int (*apply)(struct instance_row *, const json_t *,
-							 struct error **),
+static int change(struct request *request,
+		  int (*apply)(struct instance_row *, const json_t *, struct error **),
 		  struct error **error)
 {
 	struct server *server = request_server(request);
 	const char *name = request_parameter(request, "name");
 	json_t *body = request_body_object(request, error);
-	cleanup_instance struct instance *instance = body ? instance_find(server, name, error) : NULL;
+	cleanup_instance struct instance *instance =
+		body ? instance_find(server, name, error) : NULL;
 	cleanup_instance_row struct instance_row row = {0};
 	if (!instance || db_instance_get(server->db, name, &row, error) < 0 ||
 	    check_etag(request, &row, error) < 0 || apply(&row, body, error) < 0)

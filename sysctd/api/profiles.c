@@ -25,8 +25,8 @@ enum { NAME_MAX_LENGTH = 63 };
 static json_t *profile_to_json(const struct profile_row *row)
 {
 	return json_pack("{s:s, s:s, s:O, s:O, s:s, s:o}", "name", row->name, "description",
-			 row->description ? row->description : "", "config", row->config,
-			 "devices", row->devices, "project", "default", "used_by",
+			 row->description ? row->description : "", "config", row->config, "devices",
+			 row->devices, "project", "default", "used_by",
 			 render_urls("/1.0/instances", row->used_by));
 }
 
@@ -103,7 +103,7 @@ static json_t *devices_field(const json_t *body, struct error **error)
 		json_decref(devices);
 		return NULL;
 	}
-	json_object_foreach((json_t *)found, name, device) {
+	json_object_foreach ((json_t *)found, name, device) {
 		json_t *keys = render_map_field(found, name, error);
 		if (!keys) {
 			json_decref(devices);
@@ -115,8 +115,7 @@ static json_t *devices_field(const json_t *body, struct error **error)
 }
 
 /* Replaces config and devices of a row by the body's; with @patch they are laid over the old. */
-static int take_maps(const json_t *body, bool patch, struct profile_row *row,
-		     struct error **error)
+static int take_maps(const json_t *body, bool patch, struct profile_row *row, struct error **error)
 {
 	json_t *config = render_map_field(body, "config", error);
 	json_t *devices = config ? devices_field(body, error) : NULL;
@@ -138,8 +137,7 @@ static int take_maps(const json_t *body, bool patch, struct profile_row *row,
 	return devices_validate(row->devices, error);
 }
 
-static int take_body(const json_t *body, bool patch, struct profile_row *row,
-		     struct error **error)
+static int take_body(const json_t *body, bool patch, struct profile_row *row, struct error **error)
 {
 	const char *description = patch ? row->description : "";
 	if (render_text_field(body, "description", &description, error) < 0)
@@ -183,13 +181,12 @@ static int check_users(struct db *db, const struct profile_row *new, struct erro
 	json_decref(row->devices);
 	row->config = json_incref(new->config);
 	row->devices = json_incref(new->devices);
-	json_array_foreach(new->used_by, i, name) {
+	json_array_foreach (new->used_by, i, name) {
 		cleanup_instance_row struct instance_row instance = {0};
 		if (db_instance_get(db, json_string_value(name), &instance, error) < 0)
 			return -1;
 		if (check_user(&profiles, &instance, error) < 0)
-			return error_prefix(error, "instance %s uses this profile",
-					    instance.name);
+			return error_prefix(error, "instance %s uses this profile", instance.name);
 	}
 	return 0;
 }
@@ -274,8 +271,8 @@ static struct response *post_profile(struct request *request, struct error **err
 	if (!body || render_check_project(request, error) < 0 ||
 	    render_check_fields(body, fields, error) < 0 ||
 	    render_text_field(body, "name", &name, error) < 0 || check_name(name, error) < 0 ||
-	    db_profile_rename(request_server(request)->db, request_parameter(request, "name"),
-			      name, error) < 0)
+	    db_profile_rename(request_server(request)->db, request_parameter(request, "name"), name,
+			      error) < 0)
 		return NULL;
 	publish(request, "profile-renamed", name);
 	return created(name);

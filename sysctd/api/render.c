@@ -88,7 +88,7 @@ json_t *render_urls(const char *prefix, const json_t *names)
 	json_t *urls = json_array();
 	size_t i;
 	json_t *name;
-	json_array_foreach((json_t *)names, i, name)
+	json_array_foreach ((json_t *)names, i, name)
 		json_array_append_new(urls, render_url(prefix, json_string_value(name)));
 	return urls;
 }
@@ -105,7 +105,7 @@ struct response *render_list(const struct request *request, json_t *objects, con
 	}
 	json_t *list = json_array();
 	bool whole = request_recursion(request) > 0;
-	json_array_foreach(objects, i, object) {
+	json_array_foreach (objects, i, object) {
 		if (!filter_match(filter, object))
 			continue;
 		const char *name = json_string_value(json_object_get(object, key));
@@ -130,7 +130,7 @@ int render_check_fields(const json_t *body, const char *const *known, struct err
 {
 	const char *key;
 	json_t *value;
-	json_object_foreach((json_t *)body, key, value) {
+	json_object_foreach ((json_t *)body, key, value) {
 		const char *const *name = known;
 		while (*name && strcmp(*name, key) != 0)
 			name++;
@@ -192,7 +192,7 @@ json_t *render_map_field(const json_t *body, const char *field, struct error **e
 		json_decref(map);
 		return NULL;
 	}
-	json_object_foreach((json_t *)found, key, value) {
+	json_object_foreach ((json_t *)found, key, value) {
 		json_t *text = text_of(value);
 		if (text && json_object_set_new(map, key, text) == 0)
 			continue;

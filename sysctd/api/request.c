@@ -59,8 +59,7 @@ static int add_pair(struct request *request, const char *text, size_t length)
 		free(pair.name);
 		return -1;
 	}
-	request->query =
-		memory_realloc(request->query, (request->query_count + 1) * sizeof(pair));
+	request->query = memory_realloc(request->query, (request->query_count + 1) * sizeof(pair));
 	request->query[request->query_count++] = pair;
 	return 0;
 }
@@ -72,8 +71,7 @@ int request_parse_query(struct request *request, struct error **error)
 		size_t length = strcspn(text, "&");
 		if (length > 0 && add_pair(request, text, length) < 0)
 			return error_set(error, ERROR_INVALID,
-					 "the query \"%.*s\" is badly escaped", (int)length,
-					 text);
+					 "the query \"%.*s\" is badly escaped", (int)length, text);
 		text += length;
 		text += *text == '&';
 	}
@@ -142,8 +140,8 @@ int request_parse_body(struct request *request, struct error **error)
 				 "the request's JSON is nested more than %d levels deep",
 				 REQUEST_JSON_DEPTH);
 	json_error_t problem;
-	request->body = json_loadb(request->bytes.text, request->bytes.length, JSON_DECODE_ANY,
-				   &problem);
+	request->body =
+		json_loadb(request->bytes.text, request->bytes.length, JSON_DECODE_ANY, &problem);
 	if (!request->body)
 		return error_set(error, ERROR_INVALID,
 				 "the request's JSON is broken at line %d, column %d: %s",

@@ -30,7 +30,7 @@ static json_t *find_or_add(json_t *list, const char *key, json_int_t number, con
 {
 	size_t i;
 	json_t *object;
-	json_array_foreach(list, i, object)
+	json_array_foreach (list, i, object)
 		if (json_integer_value(json_object_get(object, key)) == number)
 			return object;
 	object = json_pack("{s:I, s:[]}", key, number, members);

@@ -34,8 +34,8 @@ static int append_dump(const char *bytes, size_t length, void *buffer)
 static void append_json(struct strbuf *buffer, const json_t *value)
 {
 	size_t before = buffer->length;
-	if (value && json_dump_callback(value, append_dump, buffer,
-					JSON_COMPACT | JSON_ENCODE_ANY) == 0)
+	if (value &&
+	    json_dump_callback(value, append_dump, buffer, JSON_COMPACT | JSON_ENCODE_ANY) == 0)
 		return;
 	if (buffer->length > before)
 		buffer->length = before;
@@ -136,12 +136,10 @@ struct response *response_error(const struct error *error)
 unsigned response_status(const struct error *error)
 {
 	static const unsigned statuses[ERROR_KIND_COUNT] = {
-		[ERROR_INTERNAL] = 500,	   [ERROR_INVALID] = 400,
-		[ERROR_NOT_FOUND] = 404,   [ERROR_EXISTS] = 409,
-		[ERROR_BUSY] = 400,	   [ERROR_PERMISSION] = 403,
-		[ERROR_NO_SPACE] = 507,	   [ERROR_UNSUPPORTED] = 400,
-		[ERROR_PRECONDITION] = 412, [ERROR_TIMEOUT] = 504,
-		[ERROR_CANCELLED] = 400,
+		[ERROR_INTERNAL] = 500, [ERROR_INVALID] = 400,	   [ERROR_NOT_FOUND] = 404,
+		[ERROR_EXISTS] = 409,	[ERROR_BUSY] = 400,	   [ERROR_PERMISSION] = 403,
+		[ERROR_NO_SPACE] = 507, [ERROR_UNSUPPORTED] = 400, [ERROR_PRECONDITION] = 412,
+		[ERROR_TIMEOUT] = 504,	[ERROR_CANCELLED] = 400,
 	};
 	return error && error->kind < ERROR_KIND_COUNT ? statuses[error->kind] : 500;
 }

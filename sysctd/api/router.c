@@ -90,10 +90,10 @@ static bool segment_is(const struct segment *segment, const char *text)
 static bool segments_match(const struct segment *pattern, const struct segment *path, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (pattern[i].parameter ? path[i].length == 0
-					 : pattern[i].length != path[i].length ||
-						   memcmp(pattern[i].text, path[i].text,
-							  path[i].length) != 0)
+		if (pattern[i].parameter
+			    ? path[i].length == 0
+			    : pattern[i].length != path[i].length ||
+				      memcmp(pattern[i].text, path[i].text, path[i].length) != 0)
 			return false;
 	}
 	return true;
@@ -141,8 +141,7 @@ static int router_add(struct router *router, const struct route *route, struct e
 		    strcmp(router->patterns[i].route->method, route->method) == 0)
 			return error_set(error, ERROR_INTERNAL, "route %s %s is there twice",
 					 route->method, route->path);
-	router->patterns =
-		memory_realloc(router->patterns, (router->count + 1) * sizeof(pattern));
+	router->patterns = memory_realloc(router->patterns, (router->count + 1) * sizeof(pattern));
 	router->patterns[router->count++] = pattern;
 	return 0;
 }

@@ -37,7 +37,7 @@ static const char *const extensions[] = {
 	"profile_usedby",
 	"container_last_used_at",
 	"image_create_aliases", /* POST /1.0/images with "aliases" */
-	"console",              /* attach over WebSockets */
+	"console",		/* attach over WebSockets */
 	"container_exec_user_group_cwd",
 	"operation_description",
 	"event_lifecycle",
@@ -96,8 +96,9 @@ static void add_storage(json_t *environment)
 {
 	json_t *supported = json_array();
 	for (const struct storage_driver *const *driver = storage_drivers(); *driver; driver++)
-		json_array_append_new(supported, json_pack("{s:s, s:s, s:b}", "Name", (*driver)->name,
-							   "Version", "1", "Remote", 0));
+		json_array_append_new(supported,
+				      json_pack("{s:s, s:s, s:b}", "Name", (*driver)->name,
+						"Version", "1", "Remote", 0));
 	json_object_set_new(environment, "storage", json_string("overlay"));
 	json_object_set_new(environment, "storage_version", json_string("1"));
 	json_object_set_new(environment, "storage_supported_drivers", supported);
@@ -136,12 +137,11 @@ static struct response *get_server(struct request *request, struct error **error
 	json_t *config = db_server_config_get_all(request_server(request)->db, error);
 	if (!config)
 		return NULL;
-	json_t *metadata = json_pack("{s:s, s:s, s:s, s:b, s:[s], s:s, s:s, s:o, s:o, s:O}",
-				     "api_status", "stable", "api_version", "1.0", "auth",
-				     "trusted", "public", 0, "auth_methods", "tls",
-				     "auth_user_name", "", "auth_user_method", "unix",
-				     "api_extensions", text_list(extensions), "environment",
-				     environment_to_json(), "config", config);
+	json_t *metadata = json_pack(
+		"{s:s, s:s, s:s, s:b, s:[s], s:s, s:s, s:o, s:o, s:O}", "api_status", "stable",
+		"api_version", "1.0", "auth", "trusted", "public", 0, "auth_methods", "tls",
+		"auth_user_name", "", "auth_user_method", "unix", "api_extensions",
+		text_list(extensions), "environment", environment_to_json(), "config", config);
 	struct response *response = response_sync_etag(metadata, config);
 	json_decref(config);
 	return response;
@@ -151,7 +151,7 @@ static int check_config(const json_t *config, struct error **error)
 {
 	const char *key;
 	json_t *value;
-	json_object_foreach((json_t *)config, key, value) {
+	json_object_foreach ((json_t *)config, key, value) {
 		if (strncmp(key, "user.", 5) != 0 || !key[5])
 			return error_set(error, ERROR_UNSUPPORTED,
 					 "server configuration key \"%s\" is not supported: sysct "
@@ -166,7 +166,7 @@ static void merge_config(json_t *config, const json_t *changes)
 {
 	const char *key;
 	json_t *value;
-	json_object_foreach((json_t *)changes, key, value) {
+	json_object_foreach ((json_t *)changes, key, value) {
 		if (*json_string_value(value))
 			json_object_set(config, key, value);
 		else

@@ -35,13 +35,12 @@ static int add_used_by(struct server *server, const struct pool_row *row, json_t
 	return 0;
 }
 
-static json_t *pool_to_json(struct server *server, const struct pool_row *row,
-			    struct error **error)
+static json_t *pool_to_json(struct server *server, const struct pool_row *row, struct error **error)
 {
-	json_t *pool = json_pack("{s:s, s:s, s:s, s:O, s:s, s:[s]}", "name", row->name, "driver",
-				 row->driver, "description",
-				 row->description ? row->description : "", "config", row->config,
-				 "status", "Created", "locations", "none");
+	json_t *pool =
+		json_pack("{s:s, s:s, s:s, s:O, s:s, s:[s]}", "name", row->name, "driver",
+			  row->driver, "description", row->description ? row->description : "",
+			  "config", row->config, "status", "Created", "locations", "none");
 	if (add_used_by(server, row, pool, error) == 0)
 		return pool;
 	json_decref(pool);

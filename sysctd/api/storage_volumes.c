@@ -20,8 +20,7 @@ static json_t *volume(const char *type, const char *name, const char *descriptio
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:{}, s:[o], s:o}", "type", type, "name",
 			 name, "description", description ? description : "", "content_type",
 			 "filesystem", "location", "none", "project", "default", "config",
-			 "used_by", render_url(user, name), "created_at",
-			 render_time(created_at));
+			 "used_by", render_url(user, name), "created_at", render_time(created_at));
 }
 
 static int add_instances(struct server *server, const char *pool, json_t *volumes,
@@ -33,9 +32,9 @@ static int add_instances(struct server *server, const char *pool, json_t *volume
 	for (size_t i = 0; i < list.count; i++) {
 		const struct instance_row *row = &list.rows[i];
 		if (strcmp(row->pool, pool) == 0)
-			json_array_append_new(volumes, volume("container", row->name,
-							      row->description, row->created_at,
-							      "/1.0/instances"));
+			json_array_append_new(volumes,
+					      volume("container", row->name, row->description,
+						     row->created_at, "/1.0/instances"));
 	}
 	return 0;
 }
@@ -95,13 +94,12 @@ static json_t *choose(const struct request *request, const json_t *volumes, cons
 	json_t *object;
 	json_t *list = json_array();
 	bool whole = request_recursion(request) > 0;
-	json_array_foreach((json_t *)volumes, i, object) {
+	json_array_foreach ((json_t *)volumes, i, object) {
 		if ((type && !has_text(object, "type", type)) || !filter_match(filter, object))
 			continue;
-		cleanup_free char *prefix =
-			memory_printf("/1.0/storage-pools/%s/volumes/%s",
-				      request_parameter(request, "pool"),
-				      json_string_value(json_object_get(object, "type")));
+		cleanup_free char *prefix = memory_printf(
+			"/1.0/storage-pools/%s/volumes/%s", request_parameter(request, "pool"),
+			json_string_value(json_object_get(object, "type")));
 		const char *name = json_string_value(json_object_get(object, "name"));
 		json_array_append_new(list, whole ? json_incref(object) : render_url(prefix, name));
 	}
@@ -147,11 +145,11 @@ static struct response *get_volume(struct request *request, struct error **error
 	if (!volumes)
 		return NULL;
 	struct response *response = NULL;
-	json_array_foreach(volumes, i, object) {
+	json_array_foreach (volumes, i, object) {
 		if (response || !has_text(object, "type", type) || !has_text(object, "name", name))
 			continue;
-		json_t *content = json_pack("[s, s, O]", name, type,
-					    json_object_get(object, "config"));
+		json_t *content =
+			json_pack("[s, s, O]", name, type, json_object_get(object, "config"));
 		response = response_sync_etag(json_incref(object), content);
 		json_decref(content);
 	}

@@ -86,8 +86,8 @@ enum websocket_result {
 };
 
 /* Waits for the next piece. */
-enum websocket_result websocket_receive(struct websocket *websocket,
-					struct websocket_chunk *chunk, struct error **error);
+enum websocket_result websocket_receive(struct websocket *websocket, struct websocket_chunk *chunk,
+					struct error **error);
 
 /* Does not wait: call when poll(2) says POLLIN, until it says WEBSOCKET_AGAIN. */
 enum websocket_result websocket_try_receive(struct websocket *websocket,
@@ -97,9 +97,9 @@ enum websocket_result websocket_try_receive(struct websocket *websocket,
  * websocket_receive_message - wait for one whole message.
  * @message: cleared first. More than @limit bytes close the connection (1009).
  */
-enum websocket_result websocket_receive_message(struct websocket *websocket,
-						struct strbuf *message, size_t limit,
-						enum websocket_type *type, struct error **error);
+enum websocket_result websocket_receive_message(struct websocket *websocket, struct strbuf *message,
+						size_t limit, enum websocket_type *type,
+						struct error **error);
 
 /* Sends a close frame, once; nothing can be sent afterwards. Waits at most a second. */
 void websocket_close(struct websocket *websocket, enum websocket_code code, const char *reason);

@@ -26,10 +26,10 @@ struct pumping {
 	char *buffer;
 	bool from_open;
 	bool client_open; /* the client may send more */
-	bool to_broken;   /* the reader of to_fd has gone */
+	bool to_broken;	  /* the reader of to_fd has gone */
 	bool client_left;
 	bool nonblocking;
-	bool more; /* frames may be left that poll(2) does not tell of */
+	bool more;	  /* frames may be left that poll(2) does not tell of */
 	const char *rest; /* for to_fd */
 	size_t rest_length;
 	struct error **error;

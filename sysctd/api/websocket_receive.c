@@ -213,11 +213,11 @@ enum websocket_result websocket_try_receive(struct websocket *websocket,
 		return WEBSOCKET_DATA;
 	}
 	return websocket->closed_by_peer || websocket->end_of_file ? WEBSOCKET_CLOSED
-								     : WEBSOCKET_AGAIN;
+								   : WEBSOCKET_AGAIN;
 }
 
-enum websocket_result websocket_receive(struct websocket *websocket,
-					struct websocket_chunk *chunk, struct error **error)
+enum websocket_result websocket_receive(struct websocket *websocket, struct websocket_chunk *chunk,
+					struct error **error)
 {
 	for (;;) {
 		enum websocket_result result = websocket_try_receive(websocket, chunk, error);
@@ -233,9 +233,9 @@ enum websocket_result websocket_receive(struct websocket *websocket,
 	}
 }
 
-enum websocket_result websocket_receive_message(struct websocket *websocket,
-						struct strbuf *message, size_t limit,
-						enum websocket_type *type, struct error **error)
+enum websocket_result websocket_receive_message(struct websocket *websocket, struct strbuf *message,
+						size_t limit, enum websocket_type *type,
+						struct error **error)
 {
 	struct websocket_chunk chunk;
 	strbuf_clear(message);

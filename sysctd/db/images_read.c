@@ -82,8 +82,7 @@ static void list_aliases(json_t *list, json_t *by_name)
 {
 	const char *name;
 	json_t *alias;
-	json_object_foreach(by_name, name, alias)
-	{
+	json_object_foreach (by_name, name, alias) {
 		json_object_set_new(alias, "name", json_string(name));
 		json_array_append(list, alias);
 	}

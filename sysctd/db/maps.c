@@ -83,9 +83,9 @@ static int insert_pairs(struct connection *connection, const char *insert, int64
 {
 	const char *key;
 	json_t *value;
-	json_object_foreach((json_t *)map, key,
-			    value) if (insert_pair(connection, insert, id, device, key, value,
-						   error) < 0) return -1;
+	json_object_foreach ((json_t *)map, key, value)
+		if (insert_pair(connection, insert, id, device, key, value, error) < 0)
+			return -1;
 	return 0;
 }
 
@@ -119,9 +119,9 @@ int device_map_store(struct connection *connection, const char *delete, const ch
 		return -1;
 	const char *name;
 	json_t *device;
-	json_object_foreach((json_t *)devices, name,
-			    device) if (insert_device(connection, insert, id, name, device, error) <
-					0) return -1;
+	json_object_foreach ((json_t *)devices, name, device)
+		if (insert_device(connection, insert, id, name, device, error) < 0)
+			return -1;
 	return 0;
 }
 

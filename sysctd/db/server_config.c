@@ -53,8 +53,7 @@ static int replace(struct connection *connection, const json_t *config, struct e
 	json_t *value;
 	if (query_run(connection, "DELETE FROM server_config", NO_VALUES, error) < 0)
 		return -1;
-	json_object_foreach((json_t *)config, key, value)
-	{
+	json_object_foreach ((json_t *)config, key, value) {
 		if (!json_is_string(value))
 			return error_set(error, ERROR_INVALID, "the value of \"%s\" is not a text",
 					 key);

@@ -172,9 +172,9 @@ static void copy_match(struct template_match *to, const struct template_match *f
 	};
 }
 
-static struct image_build *start(struct image_builder *builder, const char *key,
-				 const char *alias, const struct template_match *match,
-				 bool take_aliases, struct error **error)
+static struct image_build *start(struct image_builder *builder, const char *key, const char *alias,
+				 const struct template_match *match, bool take_aliases,
+				 struct error **error)
 {
 	struct image_build *build = memory_alloc(sizeof(*build));
 	pthread_t thread;
@@ -257,8 +257,7 @@ static void remove_waiter(struct image_build *build, struct waiter *waiter)
 static char *take_result(struct image_build *build, bool ended, struct error **error)
 {
 	if (!ended || (!build->fingerprint && build->cancelled))
-		error_set(error, ERROR_CANCELLED, "building image %s was cancelled",
-			  build->alias);
+		error_set(error, ERROR_CANCELLED, "building image %s was cancelled", build->alias);
 	else if (build->error)
 		error_set(error, build->error->kind, "%s", error_message(build->error));
 	else
@@ -267,8 +266,8 @@ static char *take_result(struct image_build *build, bool ended, struct error **e
 }
 
 char *build_join(struct image_builder *builder, const char *alias,
-		 const struct template_match *match, bool take_aliases,
-		 struct operation *operation, struct error **error)
+		 const struct template_match *match, bool take_aliases, struct operation *operation,
+		 struct error **error)
 {
 	cleanup_close int event_fd = eventfd(0, EFD_CLOEXEC);
 	if (event_fd < 0) {

@@ -24,8 +24,8 @@ struct server;
  * Returns the fingerprint, to be freed; ERROR_CANCELLED, or the build's error.
  */
 char *build_join(struct image_builder *builder, const char *alias,
-		 const struct template_match *match, bool take_aliases,
-		 struct operation *operation, struct error **error);
+		 const struct template_match *match, bool take_aliases, struct operation *operation,
+		 struct error **error);
 
 /* ---- for the run of a build (build_run.c) ---- */
 

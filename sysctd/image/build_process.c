@@ -71,7 +71,7 @@ static char **build_arguments(const char *guard, const char *directory,
 	argv[count++] = memory_strdup(match->path);
 	argv[count++] = memory_strdup("build");
 	argv[count++] = memory_strdup(directory);
-	json_object_foreach(match->options, key, value) {
+	json_object_foreach (match->options, key, value) {
 		const char *text = json_string_value(value);
 		cleanup_free char *other = text ? NULL : json_dumps(value, JSON_ENCODE_ANY);
 		argv[count++] = memory_printf("%s=%s", key, text ? text : other);

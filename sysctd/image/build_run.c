@@ -37,8 +37,8 @@ static char *make_token(void)
 static int unpack_failure(const struct build_process *process, const char *alias,
 			  struct error **error)
 {
-	enum error_kind kind = process->unpack.status == UNPACK_NO_SPACE ? ERROR_NO_SPACE
-									  : ERROR_INTERNAL;
+	enum error_kind kind =
+		process->unpack.status == UNPACK_NO_SPACE ? ERROR_NO_SPACE : ERROR_INTERNAL;
 	cleanup_free char *line = command_last_line(process->complaint.text);
 	return error_set(error, kind, "unpacking image %s failed: %s", alias,
 			 line ? line : "sysct-unpack was killed");

@@ -18,8 +18,8 @@ enum { OUTPUT_MAX = 1 << 20 };
 
 /* Variables that mean the daemon itself. */
 static const char *const private_variables[] = {
-	"NOTIFY_SOCKET=", "LISTEN_", "JOURNAL_STREAM=", "INVOCATION_ID=", "WATCHDOG_",
-	"MAINPID=",	  "SYSCT_",  "CREDENTIALS_DIRECTORY=",
+	"NOTIFY_SOCKET=", "LISTEN_",  "JOURNAL_STREAM=", "INVOCATION_ID=",
+	"WATCHDOG_",	  "MAINPID=", "SYSCT_",		 "CREDENTIALS_DIRECTORY=",
 };
 
 static bool is_private(const char *variable)

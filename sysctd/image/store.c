@@ -40,18 +40,16 @@ static void fill_row(struct image_row *row, const struct image_result *result)
 	const json_t *metadata = result->metadata;
 	const int64_t second = 1000000000;
 	json_t *properties = json_object_get(metadata, "properties");
-	const char *architecture =
-		json_string_value(json_object_get(metadata, "architecture"));
+	const char *architecture = json_string_value(json_object_get(metadata, "architecture"));
 	*row = (struct image_row){
 		.fingerprint = memory_strdup(result->fingerprint),
 		.filename = memory_strdup(""),
 		.architecture = memory_strdup(architecture ? architecture : ""),
 		.type = memory_strdup("container"),
 		.size = result->size,
-		.created_at = json_integer_value(json_object_get(metadata, "creation_date")) *
-			      second,
-		.expires_at = json_integer_value(json_object_get(metadata, "expiry_date")) *
-			      second,
+		.created_at =
+			json_integer_value(json_object_get(metadata, "creation_date")) * second,
+		.expires_at = json_integer_value(json_object_get(metadata, "expiry_date")) * second,
 		.template = result->template ? memory_strdup(result->template) : NULL,
 		.template_options = json_incref(result->options),
 		.properties = json_is_object(properties) ? json_incref(properties) : json_object(),
@@ -98,7 +96,7 @@ static int write_rows(struct server *server, const struct image_result *result,
 	if (db_image_get(server->db, result->fingerprint, &old, NULL) < 0 &&
 	    db_image_create(server->db, &row, error) < 0)
 		return -1;
-	json_array_foreach((json_t *)result->aliases, i, name)
+	json_array_foreach ((json_t *)result->aliases, i, name)
 		if (set_alias(server, result, json_string_value(name), error) < 0)
 			return -1;
 	return set_alias(server, result, result->wanted, error);
@@ -121,8 +119,8 @@ int image_store_commit(struct server *server, const struct image_result *result,
 {
 	const char *pool = image_pool(server);
 	cleanup_error struct error *problem = NULL;
-	bool made = storage_image_commit(server->storage, pool, result->token,
-					 result->fingerprint, &problem) == 0;
+	bool made = storage_image_commit(server->storage, pool, result->token, result->fingerprint,
+					 &problem) == 0;
 	if (!made && (!problem || problem->kind != ERROR_EXISTS)) {
 		error_move(error, steal_pointer(&problem));
 		return -1;
@@ -149,8 +147,8 @@ static int is_used(struct server *server, const char *fingerprint, struct error 
 	return used;
 }
 
-static int delete_in_transaction(struct server *server, const char *prefix,
-				 struct image_row *row, struct error **error)
+static int delete_in_transaction(struct server *server, const char *prefix, struct image_row *row,
+				 struct error **error)
 {
 	if (db_image_get(server->db, prefix, row, error) < 0)
 		return -1;

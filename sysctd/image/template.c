@@ -62,8 +62,8 @@ static bool is_template(const char *path)
 	struct stat status;
 	if (stat(path, &status) < 0 || !S_ISREG(status.st_mode) || access(path, X_OK) < 0)
 		return false;
-	bool safe = (status.st_uid == 0 || status.st_uid == geteuid()) &&
-		    !(status.st_mode & S_IWOTH);
+	bool safe =
+		(status.st_uid == 0 || status.st_uid == geteuid()) && !(status.st_mode & S_IWOTH);
 	if (!safe)
 		log_event(LOG_LEVEL_WARNING, NULL,
 			  "template %s is not used: others than root can write it", path);
@@ -151,8 +151,8 @@ static int ask(const char *path, const char *alias, struct template_match *match
 	cleanup_free char *line = command_last_line(output.err.text);
 	if (line)
 		return error_set(error, ERROR_INVALID, "%s", line);
-	return error_set(error, ERROR_INTERNAL, "template %s ended with status %d",
-			 base_name(path), output.status);
+	return error_set(error, ERROR_INTERNAL, "template %s ended with status %d", base_name(path),
+			 output.status);
 }
 
 int template_find(struct server *server, const char *alias, struct template_match *match,
@@ -184,7 +184,7 @@ int template_match_override(struct template_match *match, const json_t *options,
 	json_t *merged = json_deep_copy(match->options);
 	json_decref(match->options);
 	match->options = merged;
-	json_object_foreach((json_t *)options, key, value) {
+	json_object_foreach ((json_t *)options, key, value) {
 		if (!is_option_name(key) || !json_is_string(value))
 			return error_set(error, ERROR_INVALID,
 					 "template option \"%s\" must be a name with a text", key);

@@ -35,7 +35,7 @@ struct unpacker {
 	struct archive *reader;
 	struct archive *disk;
 	struct unpack_attributes attributes;
-	char *parent;   /* directory that was found to be below the root; NULL for none */
+	char *parent;	/* directory that was found to be below the root; NULL for none */
 	char **dropped; /* names of device nodes, which hard links may mention */
 	size_t dropped_count;
 };
@@ -96,8 +96,7 @@ static int open_disk(struct unpacker *unpacker, struct error **error)
 {
 	const int flags = ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
 			  ARCHIVE_EXTRACT_ACL | ARCHIVE_EXTRACT_XATTR |
-			  ARCHIVE_EXTRACT_SECURE_NODOTDOT |
-			  ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS;
+			  ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS;
 	unpacker->disk = archive_write_disk_new();
 	if (!unpacker->disk || archive_write_disk_set_options(unpacker->disk, flags) != ARCHIVE_OK)
 		return error_set(error, ERROR_INTERNAL, "no memory to unpack the archive");
@@ -150,8 +149,8 @@ static int check_entry(struct unpacker *unpacker, struct archive_entry *entry, c
 
 static int refuse_link(const char *path, struct error **error)
 {
-	return error_set(error, ERROR_INVALID, "%s leads through a symbolic link or out of the root",
-			 path);
+	return error_set(error, ERROR_INVALID,
+			 "%s leads through a symbolic link or out of the root", path);
 }
 
 /* Whether the kernel finds @path without a link; what is not there yet is fine. */
@@ -173,8 +172,7 @@ static int check_parent(struct unpacker *unpacker, const char *path, struct erro
 	const char *slash = strrchr(path, '/');
 	size_t length = slash ? (size_t)(slash - path) : 0;
 	const char *known = unpacker->parent;
-	if (length == 0 ||
-	    (known && strlen(known) == length && strncmp(known, path, length) == 0))
+	if (length == 0 || (known && strlen(known) == length && strncmp(known, path, length) == 0))
 		return 0;
 	char *parent = memory_strndup(path, length);
 	free(unpacker->parent);

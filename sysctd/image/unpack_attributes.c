@@ -76,8 +76,8 @@ static int keep_acl(struct unpack_attributes *attributes, const char *path, cons
 }
 
 /* ACLs in libarchive's own form (SCHILY.acl.*), which it sets itself. */
-static int check_native_acl(const struct unpack_attributes *attributes,
-			    struct archive_entry *entry, const char *path, struct error **error)
+static int check_native_acl(const struct unpack_attributes *attributes, struct archive_entry *entry,
+			    const char *path, struct error **error)
 {
 	int type, permset, tag, id;
 	const char *name;
@@ -106,8 +106,7 @@ int unpack_attributes_take(struct unpack_attributes *attributes, struct archive_
 	if (result < 0 || archive_entry_xattr_reset(entry) == 0)
 		return result;
 	struct archive_entry *kept = archive_entry_new();
-	while (result == 0 &&
-	       archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
+	while (result == 0 && archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
 		if (is_acl(name))
 			result = keep_acl(attributes, path, name, value, size, error);
 		else if (is_wanted(name, size))

@@ -22,8 +22,8 @@ static int enter_root(const char *directory, struct error **error)
 		return error_errno(error, errno, "making namespaces");
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount(directory, directory, NULL, MS_BIND, NULL) < 0 ||
-	    mount(NULL, directory, NULL,
-		  MS_REMOUNT | MS_BIND | MS_NODEV | MS_NOSUID | MS_NOEXEC, NULL) < 0)
+	    mount(NULL, directory, NULL, MS_REMOUNT | MS_BIND | MS_NODEV | MS_NOSUID | MS_NOEXEC,
+		  NULL) < 0)
 		return error_errno(error, errno, "binding %s", directory);
 	/* The old root lands on top of the new one and is taken away (pivot_root(2)). */
 	if (chdir(directory) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||

@@ -104,8 +104,7 @@ static int prepare(const struct unpack_options *options, struct unpack_input *in
 		return error_errno(error, errno, "creating %s", rootfs);
 	if (unpack_input_wait(input, error) < 0)
 		return -1;
-	if (options->metadata &&
-	    unpack_input_metadata(input, options->metadata, copy, error) < 0)
+	if (options->metadata && unpack_input_metadata(input, options->metadata, copy, error) < 0)
 		return -1;
 	return unpack_confine(rootfs, error);
 }

@@ -228,8 +228,9 @@ int config_validate(const json_t *config, enum config_scope scope, struct error 
 	json_t *value;
 	if (config && !json_is_object(config))
 		return error_set(error, ERROR_INVALID, "the configuration is not an object");
-	json_object_foreach((json_t *)config, name,
-			    value) if (validate_pair(name, value, scope, error) < 0) return -1;
+	json_object_foreach ((json_t *)config, name, value)
+		if (validate_pair(name, value, scope, error) < 0)
+			return -1;
 	return 0;
 }
 
@@ -244,17 +245,12 @@ static int check_protected(const json_t *one, const json_t *other, struct error 
 {
 	const char *name;
 	json_t *value;
-	json_object_foreach(
-		(json_t *)one, name,
-		value) if (is_protected(name) &&
-			   !json_equal(
-				   value,
-				   json_object_get(
-					   other,
-					   name))) return error_set(error, ERROR_INVALID,
-								    "key \"%s\" is kept by sysct "
-								    "and cannot be changed",
-								    name);
+	json_object_foreach ((json_t *)one, name, value)
+		if (is_protected(name) && !json_equal(value, json_object_get(other, name)))
+			return error_set(error, ERROR_INVALID,
+					 "key \"%s\" is kept by sysct "
+					 "and cannot be changed",
+					 name);
 	return 0;
 }
 
@@ -281,8 +277,7 @@ void config_normalize(json_t *config)
 	const char *name;
 	json_t *value;
 	void *next;
-	json_object_foreach_safe(config, next, name, value)
-	{
+	json_object_foreach_safe (config, next, name, value) {
 		if (json_is_null(value) || (json_is_string(value) && !json_string_length(value))) {
 			json_object_del(config, name);
 			continue;

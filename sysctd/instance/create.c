@@ -40,7 +40,7 @@ static void take_image(struct instance_row *row, const struct image_row *image)
 	const json_t *value;
 	row->image = memory_strdup(image->fingerprint);
 	row->architecture = memory_strdup(image->architecture);
-	json_object_foreach(image->properties, key, value) {
+	json_object_foreach (image->properties, key, value) {
 		cleanup_free char *name = memory_printf("image.%s", key);
 		json_object_set(row->config, name, (json_t *)value);
 	}
@@ -77,7 +77,8 @@ static int check_expanded(struct server *server, struct instance_row *row, struc
 		const char *pool = devices_validate(devices, error) < 0
 					   ? NULL
 					   : devices_root_pool(devices, error);
-		json_t *resources = pool ? instance_make_resources(server, NULL, config, error) : NULL;
+		json_t *resources =
+			pool ? instance_make_resources(server, NULL, config, error) : NULL;
 		if (resources) {
 			row->pool = memory_strdup(pool);
 			result = 0;
@@ -96,8 +97,8 @@ static int make_volume(struct server *server, struct instance_row *row, struct e
 		return -1;
 	/* The id range is known once the row is stored; a crash in between leaves a
 	 * row without a volume or a volume without a row: storage_repair() knows both. */
-	return storage_volume_create(server->storage, pool.name, pool.driver, row->uuid, row->id_base,
-				     error);
+	return storage_volume_create(server->storage, pool.name, pool.driver, row->uuid,
+				     row->id_base, error);
 }
 
 static int store(struct server *server, struct instance_row *row, struct error **error)

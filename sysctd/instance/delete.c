@@ -42,8 +42,8 @@ static int check_stopped(struct instance *instance, const char *what, struct err
 	enum instance_state state = instance_get_state(instance);
 	if (state == INSTANCE_STOPPED || state == INSTANCE_ERROR)
 		return 0;
-	return error_set(error, ERROR_INVALID, "%s of a running instance is not allowed: stop it first",
-			 what);
+	return error_set(error, ERROR_INVALID,
+			 "%s of a running instance is not allowed: stop it first", what);
 }
 
 int instance_delete(struct instance *instance, struct error **error)

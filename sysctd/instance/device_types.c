@@ -158,8 +158,9 @@ static int validate_device(const char *device_name, const json_t *device, struct
 	const struct device_type *type = check_type(device, error);
 	if (!type)
 		return -1;
-	json_object_foreach((json_t *)device, name,
-			    value) if (check_pair(type, name, value, error) < 0) return -1;
+	json_object_foreach ((json_t *)device, name, value)
+		if (check_pair(type, name, value, error) < 0)
+			return -1;
 	for (const struct device_key *key = type->keys; key->name; key++)
 		if (key->required && !json_object_get(device, key->name))
 			return error_set(error, ERROR_INVALID, "it has no \"%s\"", key->name);
@@ -179,8 +180,7 @@ int devices_validate(const json_t *devices, struct error **error)
 	json_t *device;
 	if (devices && !json_is_object(devices))
 		return error_set(error, ERROR_INVALID, "the devices are not an object");
-	json_object_foreach((json_t *)devices, name, device)
-	{
+	json_object_foreach ((json_t *)devices, name, device) {
 		if (validate_device(name, device, error) < 0)
 			return error_prefix(error, "device \"%s\"", name);
 		if (root && is_root(device))
@@ -197,8 +197,7 @@ const json_t *devices_find_root(const json_t *devices, const char **name)
 {
 	const char *key;
 	json_t *device;
-	json_object_foreach((json_t *)devices, key, device)
-	{
+	json_object_foreach ((json_t *)devices, key, device) {
 		if (!is_root(device))
 			continue;
 		if (name)

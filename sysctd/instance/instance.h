@@ -34,7 +34,7 @@ enum instance_state {
 };
 
 const char *instance_state_to_string(enum instance_state state); /* "Running" */
-int instance_state_code(enum instance_state state);              /* LXD's: 103 */
+int instance_state_code(enum instance_state state);		 /* LXD's: 103 */
 
 struct instance {
 	struct instance *next; /* in its bucket of the registry */
@@ -49,7 +49,7 @@ struct instance {
 	pthread_mutex_t lock; /* guards what follows; never held while waiting for others */
 	pthread_cond_t changed;
 	enum instance_state state;
-	const char *busy;     /* what the operation that holds it does: "start"; NULL when free */
+	const char *busy; /* what the operation that holds it does: "start"; NULL when free */
 	struct monitor_link link;
 	struct cgroup cgroup; /* open while it runs */
 	char *last_error;     /* why it stopped, where that is worth telling */
@@ -132,9 +132,9 @@ char *instance_make_name(struct server *server);
 
 /* What POST /1.0/instances asks for; members are borrowed. */
 struct instance_request {
-	const char *name;        /* NULL: one is made up */
+	const char *name; /* NULL: one is made up */
 	const char *description;
-	const char *image;       /* alias or fingerprint */
+	const char *image;			   /* alias or fingerprint */
 	const json_t *config, *devices, *profiles; /* profiles NULL: ["default"] */
 	bool ephemeral;
 };

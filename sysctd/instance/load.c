@@ -61,12 +61,15 @@ static void drop_strangers(struct server *server)
 	while (dir && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
 			continue;
-		cleanup_instance struct instance *known = instance_find(server, entry->d_name, NULL);
+		cleanup_instance struct instance *known =
+			instance_find(server, entry->d_name, NULL);
 		if (known)
 			continue;
 		cleanup_free char *directory = memory_printf("%s/%s", path, entry->d_name);
-		cleanup_free char *cgroup = memory_printf("%s/%s", server->paths.cgroup, entry->d_name);
-		log_event(LOG_LEVEL_WARNING, entry->d_name, "ending it: the database does not know it");
+		cleanup_free char *cgroup =
+			memory_printf("%s/%s", server->paths.cgroup, entry->d_name);
+		log_event(LOG_LEVEL_WARNING, entry->d_name,
+			  "ending it: the database does not know it");
 		monitor_forget(directory, cgroup, NULL);
 	}
 }

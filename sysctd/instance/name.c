@@ -29,19 +29,20 @@ int instance_check_name(const char *name, struct error **error)
 			problem = "only letters, digits and hyphens are allowed";
 	if (!problem)
 		return 0;
-	return error_set(error, ERROR_INVALID, "Invalid instance name \"%.70s\": %s", name, problem);
+	return error_set(error, ERROR_INVALID, "Invalid instance name \"%.70s\": %s", name,
+			 problem);
 }
 
-static const char *const first[] = {"amber", "brave",  "calm",	"clear", "cosmic", "crisp", "eager",
-				    "early", "fleet",  "fresh", "gentle", "golden", "grand", "happy",
-				    "keen",  "lively", "lucky", "mellow", "merry", "neat",  "noble",
-				    "proud", "quick",  "quiet", "rapid", "solid",  "sunny", "swift",
-				    "tidy",  "vivid",  "warm",	"wise"};
-static const char *const second[] = {"badger", "beaver", "bison",  "cobra", "crane", "dingo", "eagle",
-				     "falcon", "ferret", "finch",  "gecko", "heron", "ibex",  "koala",
-				     "lemur",  "lynx",	 "marten", "moose", "otter", "owl",   "panda",
-				     "perch",  "puffin", "raven",  "robin", "seal",  "stoat", "swan",
-				     "tapir",  "trout",	 "viper",  "wren"};
+static const char *const first[] = {
+	"amber", "brave",  "calm",   "clear",  "cosmic", "crisp", "eager", "early",
+	"fleet", "fresh",  "gentle", "golden", "grand",	 "happy", "keen",  "lively",
+	"lucky", "mellow", "merry",  "neat",   "noble",	 "proud", "quick", "quiet",
+	"rapid", "solid",  "sunny",  "swift",  "tidy",	 "vivid", "warm",  "wise"};
+static const char *const second[] = {
+	"badger", "beaver", "bison", "cobra", "crane", "dingo", "eagle",  "falcon",
+	"ferret", "finch",  "gecko", "heron", "ibex",  "koala", "lemur",  "lynx",
+	"marten", "moose",  "otter", "owl",   "panda", "perch", "puffin", "raven",
+	"robin",  "seal",   "stoat", "swan",  "tapir", "trout", "viper",  "wren"};
 
 char *instance_make_name(struct server *server)
 {
@@ -51,7 +52,8 @@ char *instance_make_name(struct server *server)
 			random[0] = (unsigned char)attempt;
 		/* Numbered once the plain names get scarce. */
 		cleanup_free char *number =
-			attempt < 8 ? memory_strdup("") : memory_printf("-%u", random[2] * 256u + random[3]);
+			attempt < 8 ? memory_strdup("")
+				    : memory_printf("-%u", random[2] * 256u + random[3]);
 		char *name = memory_printf("%s-%s%s", first[random[0] % 32], second[random[1] % 32],
 					   number);
 		struct instance *taken = instance_find(server, name, NULL);

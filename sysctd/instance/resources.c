@@ -46,9 +46,8 @@ static void add_load(struct instance *instance, void *data)
 	pthread_mutex_lock(&instance->lock);
 	const struct cgroup *cgroup = &instance->cgroup;
 	int fd = cgroup->pure_v2 ? cgroup->unified : cgroup->v1[CGROUP_CPUSET];
-	cleanup_free char *text = fd < 0 || instance == load->except
-					  ? NULL
-					  : file_try_read_at(fd, "cpuset.cpus");
+	cleanup_free char *text =
+		fd < 0 || instance == load->except ? NULL : file_try_read_at(fd, "cpuset.cpus");
 	pthread_mutex_unlock(&instance->lock);
 	if (!text)
 		return;
@@ -108,8 +107,8 @@ json_t *instance_make_resources(struct server *server, const struct instance *se
 	if (!cpus)
 		return NULL;
 	json_int_t pids = processes && *processes ? strtoll(processes, NULL, 10) : -1;
-	return json_pack("{s:{s:I}, s:{s:s}, s:{s:I}}", "memory", "limit", memory, "cpu", "cpus", cpus,
-			 "pids", "limit", pids);
+	return json_pack("{s:{s:I}, s:{s:s}, s:{s:I}}", "memory", "limit", memory, "cpu", "cpus",
+			 cpus, "pids", "limit", pids);
 }
 
 /* systemd(1), busybox' init/halt.c behaviour, sysvinit's init(8) ("powerfail"). */

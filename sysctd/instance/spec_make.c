@@ -21,12 +21,35 @@
 /* Without sys_module, sys_rawio, sys_time, syslog, mac_admin, mac_override, wake_alarm,
  * block_suspend and the newer perfmon, bpf, checkpoint_restore, which need the host's root. */
 static const char *const capabilities[] = {
-	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID",
-	"CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE",
-	"CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW",
-	"CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE", "CAP_SYS_PACCT",
-	"CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE", "CAP_SYS_TTY_CONFIG",
-	"CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL", "CAP_SETFCAP",
+	"CAP_CHOWN",
+	"CAP_DAC_OVERRIDE",
+	"CAP_DAC_READ_SEARCH",
+	"CAP_FOWNER",
+	"CAP_FSETID",
+	"CAP_KILL",
+	"CAP_SETGID",
+	"CAP_SETUID",
+	"CAP_SETPCAP",
+	"CAP_LINUX_IMMUTABLE",
+	"CAP_NET_BIND_SERVICE",
+	"CAP_NET_BROADCAST",
+	"CAP_NET_ADMIN",
+	"CAP_NET_RAW",
+	"CAP_IPC_LOCK",
+	"CAP_IPC_OWNER",
+	"CAP_SYS_CHROOT",
+	"CAP_SYS_PTRACE",
+	"CAP_SYS_PACCT",
+	"CAP_SYS_ADMIN",
+	"CAP_SYS_BOOT",
+	"CAP_SYS_NICE",
+	"CAP_SYS_RESOURCE",
+	"CAP_SYS_TTY_CONFIG",
+	"CAP_MKNOD",
+	"CAP_LEASE",
+	"CAP_AUDIT_WRITE",
+	"CAP_AUDIT_CONTROL",
+	"CAP_SETFCAP",
 };
 
 static const struct {
@@ -60,8 +83,8 @@ static const char *const masked[] = {"/sys/kernel/debug", "/sys/kernel/tracing",
 
 static const struct {
 	int major, minor; /* minor -1: all */
-} devices[] = {{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {5, 1}, {5, 2}, {136, -1},
-	       {10, 229}, {10, 200}};
+} devices[] = {{1, 3}, {1, 5}, {1, 7},	  {1, 8},    {1, 9},   {5, 0},
+	       {5, 1}, {5, 2}, {136, -1}, {10, 229}, {10, 200}};
 
 static json_t *split(const char *text)
 {
@@ -77,14 +100,14 @@ static json_t *make_mounts(const struct server *server)
 {
 	json_t *array = json_array();
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++)
-		json_array_append_new(
-			array, json_pack("{s:s, s:s, s:s, s:o}", "destination", mounts[i].destination,
-					 "type", mounts[i].type, "source", mounts[i].source, "options",
-					 split(mounts[i].options)));
+		json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:o}", "destination",
+						       mounts[i].destination, "type",
+						       mounts[i].type, "source", mounts[i].source,
+						       "options", split(mounts[i].options)));
 	cleanup_free char *kind = memory_printf("%s/container-manager", server->paths.run);
 	json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:[s,s]}", "destination",
-					       "/run/host/container-manager", "type", "bind", "source",
-					       kind, "options", "bind", "ro"));
+					       "/run/host/container-manager", "type", "bind",
+					       "source", kind, "options", "bind", "ro"));
 	return array;
 }
 
@@ -100,12 +123,12 @@ static json_t *make_device_rules(void)
 {
 	/* mknod of anything is allowed as far as devices are concerned: what was made cannot be
 	 * opened, and the user namespace forbids it anyway. */
-	json_t *array = json_pack("[{s:b, s:s}, {s:b, s:s}]", "allow", 0, "access", "rwm", "allow", 1,
-				  "access", "m");
+	json_t *array = json_pack("[{s:b, s:s}, {s:b, s:s}]", "allow", 0, "access", "rwm", "allow",
+				  1, "access", "m");
 	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
-		json_array_append_new(array, json_pack("{s:b, s:s, s:i, s:i, s:s}", "allow", 1, "type",
-						       "c", "major", devices[i].major, "minor",
-						       devices[i].minor, "access", "rwm"));
+		json_array_append_new(array, json_pack("{s:b, s:s, s:i, s:i, s:s}", "allow", 1,
+						       "type", "c", "major", devices[i].major,
+						       "minor", devices[i].minor, "access", "rwm"));
 	return array;
 }
 
@@ -120,7 +143,7 @@ static json_t *make_environment(const struct instance_row *row, const json_t *co
 						 "/usr/bin:/sbin:/bin"));
 	const char *key;
 	const json_t *value;
-	json_object_foreach((json_t *)config, key, value)
+	json_object_foreach ((json_t *)config, key, value)
 		if (strncmp(key, "environment.", 12) == 0) {
 			cleanup_free char *pair =
 				memory_printf("%s=%s", key + 12, json_string_value(value));
@@ -140,9 +163,9 @@ static json_int_t open_files_limit(void)
 
 static json_t *make_process(const struct instance_row *row, const json_t *config)
 {
-	return json_pack("{s:[s], s:s, s:b, s:{s:i, s:i}, s:o, s:{s:o}, s:[{s:s, s:i, s:I}]}", "args",
-			 "/sbin/init", "cwd", "/", "terminal", 1, "user", "uid", 0, "gid", 0, "env",
-			 make_environment(row, config), "capabilities", "bounding",
+	return json_pack("{s:[s], s:s, s:b, s:{s:i, s:i}, s:o, s:{s:o}, s:[{s:s, s:i, s:I}]}",
+			 "args", "/sbin/init", "cwd", "/", "terminal", 1, "user", "uid", 0, "gid",
+			 0, "env", make_environment(row, config), "capabilities", "bounding",
 			 strings(capabilities, sizeof(capabilities) / sizeof(capabilities[0])),
 			 "rlimits", "type", "RLIMIT_NOFILE", "soft", 1024, "hard",
 			 open_files_limit());
@@ -199,12 +222,12 @@ int instance_expand(struct server *server, const struct instance_row *row, json_
 	cleanup_profile_list struct profile_list profiles = {0};
 	if (db_profile_list(server->db, &profiles, error) < 0)
 		return -1;
-	return config_expand(&profiles, row->profiles, row->config, row->devices, config, devices_out,
-			     error);
+	return config_expand(&profiles, row->profiles, row->config, row->devices, config,
+			     devices_out, error);
 }
 
-static json_t *join(struct instance *instance, const struct instance_row *row,
-		    const json_t *config, struct error **error)
+static json_t *join(struct instance *instance, const struct instance_row *row, const json_t *config,
+		    struct error **error)
 {
 	json_t *resources = instance_make_resources(instance->server, instance, config, error);
 	json_t *rootfs = resources ? make_rootfs(instance, row, error) : NULL;
@@ -213,9 +236,10 @@ static json_t *join(struct instance *instance, const struct instance_row *row,
 		json_decref(resources);
 		return NULL;
 	}
-	return json_pack("{s:s, s:{s:s, s:b}, s:s, s:o, s:o, s:o, s:o}", "ociVersion", "1.2.0", "root",
-			 "path", "rootfs", "readonly", 0, "hostname", instance->name, "process",
-			 make_process(row, config), "mounts", make_mounts(instance->server), "linux",
+	return json_pack("{s:s, s:{s:s, s:b}, s:s, s:o, s:o, s:o, s:o}", "ociVersion", "1.2.0",
+			 "root", "path", "rootfs", "readonly", 0, "hostname", instance->name,
+			 "process", make_process(row, config), "mounts",
+			 make_mounts(instance->server), "linux",
 			 make_linux(instance, row, resources), "sysct", extension);
 }
 

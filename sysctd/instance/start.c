@@ -43,7 +43,8 @@ static char *console_tail(const struct instance *instance, size_t lines)
 char *instance_explain_end(struct instance *instance)
 {
 	pthread_mutex_lock(&instance->lock);
-	cleanup_free char *reason = instance->last_error ? memory_strdup(instance->last_error) : NULL;
+	cleanup_free char *reason =
+		instance->last_error ? memory_strdup(instance->last_error) : NULL;
 	pthread_mutex_unlock(&instance->lock);
 	if (!reason)
 		return NULL;
@@ -127,6 +128,7 @@ int instance_start(struct instance *instance, struct error **error)
 		return -1;
 	if (start_locked(held, error) == 0)
 		return 0;
-	log_event(LOG_LEVEL_ERROR, instance->name, "%s", error ? error_message(*error) : "not started");
+	log_event(LOG_LEVEL_ERROR, instance->name, "%s",
+		  error ? error_message(*error) : "not started");
 	return -1;
 }

@@ -74,9 +74,8 @@ static int signal_init(struct instance *instance, struct error **error)
 	int number = instance_stop_signal(config);
 	json_decref(config);
 	pthread_mutex_lock(&instance->lock);
-	int result = instance->link.pidfd < 0
-			     ? 0
-			     : process_pidfd_signal(instance->link.pidfd, number);
+	int result =
+		instance->link.pidfd < 0 ? 0 : process_pidfd_signal(instance->link.pidfd, number);
 	pthread_mutex_unlock(&instance->lock);
 	fault_point("stop.signalled");
 	if (result < 0 && errno != ESRCH)

@@ -19,13 +19,14 @@ static int check(struct server *server, const struct instance_row *old, struct i
 	    instance_expand(server, new, config, devices, error) < 0)
 		return -1;
 	/* Also the sum: a second root disk under another name is an error only there. */
-	const char *pool = devices_validate(*devices, error) < 0 ? NULL
-								 : devices_root_pool(*devices, error);
+	const char *pool =
+		devices_validate(*devices, error) < 0 ? NULL : devices_root_pool(*devices, error);
 	if (!pool)
 		return -1;
 	if (strcmp(pool, old->pool) != 0)
 		return error_set(error, ERROR_UNSUPPORTED,
-				 "the root disk cannot be moved from pool %s to %s", old->pool, pool);
+				 "the root disk cannot be moved from pool %s to %s", old->pool,
+				 pool);
 	return 0;
 }
 
@@ -40,7 +41,9 @@ static int apply_live(struct instance *instance, const json_t *old, const json_t
 	int result = -1;
 	if (resources && cgroup_open(&cgroup, path, error) == 0) {
 		result = cgroup_apply(&cgroup, resources, error);
-		json_t *before = result < 0 ? instance_make_resources(instance->server, instance, old, NULL) : NULL;
+		json_t *before =
+			result < 0 ? instance_make_resources(instance->server, instance, old, NULL)
+				   : NULL;
 		if (before)
 			cgroup_apply(&cgroup, before, NULL);
 		json_decref(before);
@@ -54,7 +57,8 @@ static bool same_limits(const json_t *one, const json_t *other)
 {
 	static const char *const keys[] = {"limits.memory", "limits.cpu", "limits.processes"};
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		const json_t *a = json_object_get(one, keys[i]), *b = json_object_get(other, keys[i]);
+		const json_t *a = json_object_get(one, keys[i]),
+			     *b = json_object_get(other, keys[i]);
 		if (a != b && !(a && b && json_equal(a, b)))
 			return false;
 	}
@@ -135,7 +139,7 @@ int instances_profile_changed(struct server *server, const char *profile, struct
 	size_t i;
 	const json_t *name;
 	int result = 0;
-	json_array_foreach(row.used_by, i, name)
+	json_array_foreach (row.used_by, i, name)
 		if (apply_to(server, json_string_value(name), error) < 0)
 			result = -1;
 	return result;

@@ -202,8 +202,8 @@ pid_t attach_start(const struct attach_target *target, const json_t *request, co
 		return error_set(error, ERROR_INVALID, "no command given");
 	if (stdio && attach_check_stdio(stdio, error) < 0)
 		return -1;
-	cleanup_close int leaf = cgroup_leaf(target->cgroup, target->spec->root_uid,
-					     target->spec->root_gid, error);
+	cleanup_close int leaf =
+		cgroup_leaf(target->cgroup, target->spec->root_uid, target->spec->root_gid, error);
 	if (leaf < 0)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)

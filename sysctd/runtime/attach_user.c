@@ -97,9 +97,8 @@ char **attach_user_environment(const json_t *request, const struct attach_user *
 			environment[used++] = defaults[i];
 	const char *key;
 	const json_t *value;
-	json_object_foreach((json_t *)given, key, value)
+	json_object_foreach ((json_t *)given, key, value)
 		if (json_is_string(value))
-			environment[used++] =
-				memory_printf("%s=%s", key, json_string_value(value));
+			environment[used++] = memory_printf("%s=%s", key, json_string_value(value));
 	return environment;
 }

@@ -21,7 +21,7 @@
 #define CGROUP_ROOT "/sys/fs/cgroup"
 
 static const char *const controller_names[CGROUP_CONTROLLER_COUNT] = {
-	[CGROUP_CPU] = "cpu",	     [CGROUP_CPUACCT] = "cpuacct", [CGROUP_CPUSET] = "cpuset",
+	[CGROUP_CPU] = "cpu",	    [CGROUP_CPUACCT] = "cpuacct", [CGROUP_CPUSET] = "cpuset",
 	[CGROUP_MEMORY] = "memory", [CGROUP_PIDS] = "pids",	  [CGROUP_BLKIO] = "blkio",
 };
 
@@ -290,7 +290,8 @@ static int wait_event(const struct cgroup *cgroup, const char *line, int timeout
 		char text[128];
 		ssize_t count = pread(fd, text, sizeof(text) - 1, 0);
 		if (count < 0)
-			return errno == ENODEV ? 0 : error_errno(error, errno, "reading cgroup.events");
+			return errno == ENODEV ? 0
+					       : error_errno(error, errno, "reading cgroup.events");
 		text[count] = '\0';
 		if (strstr(text, line))
 			return 0;

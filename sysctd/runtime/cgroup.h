@@ -27,15 +27,15 @@ enum cgroup_controller {
 };
 
 struct cgroup {
-	char *path;     /* relative to the root of each hierarchy: "sysct/mybox" */
-	bool pure_v2;   /* controllers live in the cgroup2 hierarchy */
-	int unified;    /* directory descriptor in the cgroup2 hierarchy */
+	char *path;			 /* relative to the root of each hierarchy: "sysct/mybox" */
+	bool pure_v2;			 /* controllers live in the cgroup2 hierarchy */
+	int unified;			 /* directory descriptor in the cgroup2 hierarchy */
 	int v1[CGROUP_CONTROLLER_COUNT]; /* directory descriptors, -1 where there is none */
 };
 
-#define CGROUP_INIT                                             \
-	{                                                       \
-		.unified = -1, .v1 = { -1, -1, -1, -1, -1, -1 } \
+#define CGROUP_INIT                                                                                \
+	{                                                                                          \
+		.unified = -1, .v1 = { -1, -1, -1, -1, -1, -1 }                                    \
 	}
 
 /* The mount point of the cgroup2 hierarchy, or NULL where there is none. */

@@ -26,8 +26,8 @@ static int controller_directory(const struct cgroup *cgroup, enum cgroup_control
 {
 	int fd = cgroup->pure_v2 ? cgroup->unified : cgroup->v1[controller];
 	if (fd < 0)
-		error_set(error, ERROR_UNSUPPORTED, "this host has no %s controller: %s cannot be set",
-			  what, what);
+		error_set(error, ERROR_UNSUPPORTED,
+			  "this host has no %s controller: %s cannot be set", what, what);
 	return fd;
 }
 
@@ -54,7 +54,8 @@ static int apply_cpuset(const struct cgroup *cgroup, const char *cpus, struct er
 	/* Empty means all on v2, but a cpuset with processes cannot be emptied: ENOSPC. */
 	if (cgroup->pure_v2 && file_poke_at(fd, "cpuset.cpus", "\n", NULL) == 0)
 		return 0;
-	const char *source = cgroup->pure_v2 ? "/sys/devices/system/cpu/possible" : "../cpuset.cpus";
+	const char *source =
+		cgroup->pure_v2 ? "/sys/devices/system/cpu/possible" : "../cpuset.cpus";
 	cleanup_free char *all = file_read_at(fd, source, NULL, error);
 	return all ? file_poke_at(fd, "cpuset.cpus", all, error) : -1;
 }

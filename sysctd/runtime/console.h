@@ -22,12 +22,15 @@ struct console {
 	char *log_path;
 	int log;
 	size_t log_size;
-	int client;             /* stream socket of who is attached, or -1 */
+	int client;		 /* stream socket of who is attached, or -1 */
 	struct strbuf to_client; /* what the client did not take yet */
 	struct strbuf to_master; /* what the terminal did not take yet */
 };
 
-#define CONSOLE_INIT {.master = -1, .slave = -1, .log = -1, .client = -1}
+#define CONSOLE_INIT                                                                               \
+	{                                                                                          \
+		.master = -1, .slave = -1, .log = -1, .client = -1                                 \
+	}
 
 /**
  * console_open - make the pty, owned by the instance's root, and open the log.

@@ -71,8 +71,8 @@ static int become_root(struct error **error)
 
 /* The path of the root may lead through directories that only real root may
  * enter: go there and collect what the host gives before the ids change. */
-static int enter_root(const struct spec *spec, const char *console,
-		      struct mount_sources *sources, struct error **error)
+static int enter_root(const struct spec *spec, const char *console, struct mount_sources *sources,
+		      struct error **error)
 {
 	if (chdir(ROOTFS_DIRECTORY) < 0 || unshare(CLONE_NEWNS | CLONE_NEWCGROUP) < 0)
 		return error_errno(error, errno, "entering the root file system");
@@ -196,8 +196,8 @@ int container_start(const struct spec *spec, const struct cgroup *cgroup, const 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
 		return error_errno(error, errno, "making a socket pair");
 	ours = sockets[0];
-	container->pid = container_clone(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS |
-						 CLONE_NEWIPC,
+	container->pid = container_clone(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |
+						 CLONE_NEWUTS | CLONE_NEWIPC,
 					 cgroup->unified, &container->pidfd);
 	if (container->pid == 0) {
 		close(ours);

@@ -15,8 +15,13 @@
 
 #include "cleanup.h"
 
-enum { MAX_INSTRUCTIONS = 1024, TYPE = BPF_REG_2, ACCESS = BPF_REG_3, MAJOR = BPF_REG_4,
-       MINOR = BPF_REG_5 };
+enum {
+	MAX_INSTRUCTIONS = 1024,
+	TYPE = BPF_REG_2,
+	ACCESS = BPF_REG_3,
+	MAJOR = BPF_REG_4,
+	MINOR = BPF_REG_5
+};
 
 struct program {
 	struct bpf_insn code[MAX_INSTRUCTIONS];
@@ -119,7 +124,7 @@ int devices_restrict(int cgroup, const json_t *rules, struct error **error)
 	size_t i;
 	const json_t *rule;
 	emit_start(&program);
-	json_array_foreach(rules, i, rule)
+	json_array_foreach (rules, i, rule)
 		if (json_is_true(json_object_get(rule, "allow")))
 			emit_allow(&program, rule);
 	emit_return(&program, 0);

@@ -21,7 +21,7 @@ static int write_map(pid_t pid, const char *file, const json_t *mappings, struct
 	char path[64];
 	size_t i;
 	const json_t *map;
-	json_array_foreach(mappings, i, map)
+	json_array_foreach (mappings, i, map)
 		strbuf_printf(&text, "%lld %lld %lld\n",
 			      (long long)json_integer_value(json_object_get(map, "containerID")),
 			      (long long)json_integer_value(json_object_get(map, "hostID")),
@@ -63,15 +63,13 @@ int idmap_user_namespace(uid_t from, uid_t to, unsigned int count, struct error 
 	return fd;
 }
 
-int idmap_attach(const char *source, const char *target, int user_namespace,
-		 struct error **error)
+int idmap_attach(const char *source, const char *target, int user_namespace, struct error **error)
 {
 	struct mount_attr attributes = {
 		.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV,
 		.userns_fd = (__u64)user_namespace,
 	};
-	cleanup_close int tree =
-		open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	cleanup_close int tree = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree < 0)
 		return error_errno(error, errno, "opening layer %s", source);
 	if (mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)

@@ -21,7 +21,6 @@ int idmap_user_namespace(uid_t from, uid_t to, unsigned int count, struct error 
  * idmap_attach - mount @source again at @target, read-only, through @user_namespace.
  * @target: a directory relative to the working directory or absolute.
  */
-int idmap_attach(const char *source, const char *target, int user_namespace,
-		 struct error **error);
+int idmap_attach(const char *source, const char *target, int user_namespace, struct error **error);
 
 #endif

@@ -50,7 +50,8 @@ static int make_cgroup(struct monitor *monitor, struct error **error)
 {
 	const struct spec *spec = &monitor->spec;
 	const json_t *resources = json_object_get(spec->linux_, "resources");
-	if (cgroup_create(&monitor->cgroup, spec->cgroup, spec->root_uid, spec->root_gid, error) < 0)
+	if (cgroup_create(&monitor->cgroup, spec->cgroup, spec->root_uid, spec->root_gid, error) <
+	    0)
 		return -1;
 	fault_point("monitor.cgroup");
 	if (cgroup_apply(&monitor->cgroup, resources, error) < 0)
@@ -149,7 +150,8 @@ static void reboot_timer_ready(struct event_source *source, uint32_t events)
 /* An init that reboots at once, over and over, must not take a processor. */
 static void reboot(struct monitor *monitor)
 {
-	bool quick = clock_nanoseconds(CLOCK_MONOTONIC) - monitor->boot_clock < QUICK * 1000000000LL;
+	bool quick =
+		clock_nanoseconds(CLOCK_MONOTONIC) - monitor->boot_clock < QUICK * 1000000000LL;
 	monitor_sessions_end(monitor);
 	take_down(monitor);
 	monitor->quick_reboots = quick ? monitor->quick_reboots + 1 : 0;
@@ -220,7 +222,8 @@ static int watch_signals(struct monitor *monitor, struct error **error)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	monitor->signals = (struct event_source){signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
 						 signal_ready, monitor};
-	if (monitor->signals.fd < 0 || event_loop_add(&monitor->loop, &monitor->signals, EPOLLIN) < 0)
+	if (monitor->signals.fd < 0 ||
+	    event_loop_add(&monitor->loop, &monitor->signals, EPOLLIN) < 0)
 		return error_errno(error, errno, "watching signals");
 	return 0;
 }
@@ -239,8 +242,8 @@ static int start(struct monitor *monitor, struct error **error)
 		return error_errno(error, errno, "making an event loop");
 	fault_point("monitor.detached");
 	if (own_mounts(error) < 0 || watch_signals(monitor, error) < 0 ||
-	    privileges_load_seccomp(&monitor->spec, &monitor->filter.bytes,
-				    &monitor->filter.length, error) < 0 ||
+	    privileges_load_seccomp(&monitor->spec, &monitor->filter.bytes, &monitor->filter.length,
+				    error) < 0 ||
 	    monitor_console_start(monitor, error) < 0)
 		return -1;
 	if (start_container(monitor, error) == 0)

@@ -37,7 +37,8 @@ struct monitor {
 	struct container container;
 	struct container_filter filter;
 	struct event_source listener, init, console_master, console_client, signals, reboot_timer;
-	struct event_source console_control; /* of the attached client: {"resize": [columns, rows]} */
+	struct event_source
+		console_control; /* of the attached client: {"resize": [columns, rows]} */
 	struct message_reader console_reader;
 	long long started_at; /* nanoseconds, CLOCK_REALTIME */
 	long long boot_clock; /* nanoseconds, CLOCK_MONOTONIC, of the last start */

@@ -98,7 +98,7 @@ static const struct {
 	const char *name;
 	void (*run)(struct monitor_client *client, struct message *request);
 } operations[] = {
-	{"status", op_status}, {"watch", op_watch}, {"exec", op_exec},
+	{"status", op_status},	 {"watch", op_watch},	{"exec", op_exec},
 	{"console", op_console}, {"signal", op_signal}, {"kill", op_kill},
 };
 

@@ -26,8 +26,8 @@ static int socket_address(const char *directory, int *directory_fd, struct socka
 {
 	*directory_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
-	snprintf(address->sun_path, sizeof(address->sun_path), "/proc/self/fd/%d/%s",
-		 *directory_fd, MONITOR_SOCKET);
+	snprintf(address->sun_path, sizeof(address->sun_path), "/proc/self/fd/%d/%s", *directory_fd,
+		 MONITOR_SOCKET);
 	return *directory_fd < 0 ? -1 : 0;
 }
 
@@ -80,7 +80,8 @@ static int run_monitor(const char *program, const char *directory, int listener,
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	char *arguments[] = {(char *)"sysct-monitor", (char *)directory, NULL};
-	char *environment[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", fault_environment(), NULL};
+	char *environment[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", fault_environment(),
+			       NULL};
 	cleanup_close int high_listener = fcntl(listener, F_DUPFD_CLOEXEC, 64);
 	cleanup_close int high_starter = fcntl(starter, F_DUPFD_CLOEXEC, 64);
 	sigset_t none;
@@ -108,7 +109,8 @@ static int run_monitor(const char *program, const char *directory, int listener,
 static int take_status(struct message *status, struct monitor_link *link, struct error **error)
 {
 	if (!status->body)
-		return error_set(error, ERROR_INTERNAL, "sysct-monitor was killed while it started the instance");
+		return error_set(error, ERROR_INTERNAL,
+				 "sysct-monitor was killed while it started the instance");
 	if (message_check_error(status->body, error) < 0)
 		return -1;
 	link->pid = (pid_t)json_integer_value(json_object_get(status->body, "pid"));

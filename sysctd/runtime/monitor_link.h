@@ -9,13 +9,16 @@
 #include "message.h"
 
 struct monitor_link {
-	int socket;           /* events of the instance come here */
-	int pidfd;            /* of its init */
+	int socket; /* events of the instance come here */
+	int pidfd;  /* of its init */
 	pid_t pid;
 	long long started_at; /* nanoseconds since the epoch */
 };
 
-#define MONITOR_LINK_INIT {.socket = -1, .pidfd = -1}
+#define MONITOR_LINK_INIT                                                                          \
+	{                                                                                          \
+		.socket = -1, .pidfd = -1                                                          \
+	}
 
 /**
  * monitor_spawn - start an instance.

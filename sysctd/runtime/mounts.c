@@ -19,10 +19,10 @@
 #include "strbuf.h"
 
 struct options {
-	unsigned long flags;  /* MS_* of mount(2) */
+	unsigned long flags; /* MS_* of mount(2) */
 	bool bind;
-	bool inside;          /* the source of a bind mount is a path of the instance */
-	bool optional;        /* a source or file system that the host lacks is fine */
+	bool inside;   /* the source of a bind mount is a path of the instance */
+	bool optional; /* a source or file system that the host lacks is fine */
 	struct strbuf data;
 };
 
@@ -30,8 +30,12 @@ static const struct {
 	const char *name;
 	unsigned long flag;
 } flag_names[] = {
-	{"ro", MS_RDONLY},     {"nosuid", MS_NOSUID},	{"nodev", MS_NODEV},
-	{"noexec", MS_NOEXEC}, {"relatime", MS_RELATIME}, {"noatime", MS_NOATIME},
+	{"ro", MS_RDONLY},
+	{"nosuid", MS_NOSUID},
+	{"nodev", MS_NODEV},
+	{"noexec", MS_NOEXEC},
+	{"relatime", MS_RELATIME},
+	{"noatime", MS_NOATIME},
 	{"strictatime", MS_STRICTATIME},
 };
 
@@ -57,7 +61,7 @@ static struct options parse_options(const json_t *mount)
 	struct options options = {0};
 	size_t i;
 	const json_t *item;
-	json_array_foreach(json_object_get(mount, "options"), i, item)
+	json_array_foreach (json_object_get(mount, "options"), i, item)
 		if (json_is_string(item))
 			take_option(&options, json_string_value(item));
 	return options;
@@ -69,8 +73,8 @@ static const char *text_of(const json_t *mount, const char *key)
 	return text ? text : "";
 }
 
-int mounts_take_sources(const struct spec *spec, const char *console,
-			struct mount_sources *sources, struct error **error)
+int mounts_take_sources(const struct spec *spec, const char *console, struct mount_sources *sources,
+			struct error **error)
 {
 	size_t count = json_array_size(spec->mounts);
 	*sources = (struct mount_sources){memory_alloc(count * sizeof(int)), count, -1};
@@ -202,9 +206,9 @@ static int make_file_system(const json_t *entry, const struct options *options,
 		return -1;
 	if (mount(text_of(entry, "source"), destination, type, flags,
 		  options->data.length ? options->data.text : NULL) < 0)
-		return options->optional ? 0
-					 : error_errno(error, errno, "mounting %s at %s", type,
-						       destination);
+		return options->optional
+			       ? 0
+			       : error_errno(error, errno, "mounting %s at %s", type, destination);
 	return options->flags & MS_RDONLY ? set_readonly(AT_FDCWD, destination, true, error) : 0;
 }
 
@@ -221,7 +225,7 @@ static int make_mount(const json_t *entry, int source, struct error **error)
 static int fill_dev(int console, struct error **error)
 {
 	static const char *const links[][2] = {
-		{"/proc/self/fd", "/dev/fd"},	  {"/proc/self/fd/0", "/dev/stdin"},
+		{"/proc/self/fd", "/dev/fd"},	    {"/proc/self/fd/0", "/dev/stdin"},
 		{"/proc/self/fd/1", "/dev/stdout"}, {"/proc/self/fd/2", "/dev/stderr"},
 		{"pts/ptmx", "/dev/ptmx"},
 	};
@@ -236,10 +240,10 @@ static int mask(const char *path, struct error **error)
 	struct stat status;
 	if (lstat(path, &status) < 0)
 		return 0;
-	int failed = S_ISDIR(status.st_mode)
-			     ? mount("none", path, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
-				     "size=0k,nr_inodes=2,mode=555")
-			     : mount("/dev/null", path, NULL, MS_BIND, NULL);
+	int failed = S_ISDIR(status.st_mode) ? mount("none", path, "tmpfs",
+						     MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+						     "size=0k,nr_inodes=2,mode=555")
+					     : mount("/dev/null", path, NULL, MS_BIND, NULL);
 	return failed ? error_errno(error, errno, "masking %s", path) : 0;
 }
 
@@ -250,20 +254,19 @@ static int make_readonly(const char *path, struct error **error)
 	return set_readonly(AT_FDCWD, path, true, error);
 }
 
-int mounts_make(const struct spec *spec, const struct mount_sources *sources,
-		struct error **error)
+int mounts_make(const struct spec *spec, const struct mount_sources *sources, struct error **error)
 {
 	size_t i;
 	const json_t *item;
-	json_array_foreach(spec->mounts, i, item)
+	json_array_foreach (spec->mounts, i, item)
 		if (make_mount(item, sources->fds[i], error) < 0)
 			return -1;
 	if (fill_dev(sources->console, error) < 0)
 		return -1;
-	json_array_foreach(json_object_get(spec->linux_, "maskedPaths"), i, item)
+	json_array_foreach (json_object_get(spec->linux_, "maskedPaths"), i, item)
 		if (mask(json_string_value(item), error) < 0)
 			return -1;
-	json_array_foreach(json_object_get(spec->linux_, "readonlyPaths"), i, item)
+	json_array_foreach (json_object_get(spec->linux_, "readonlyPaths"), i, item)
 		if (make_readonly(json_string_value(item), error) < 0)
 			return -1;
 	return 0;

@@ -19,8 +19,8 @@ struct mount_sources {
  * @console: path of the console's pty slave on the host, or NULL.
  * Must run while the process still may walk the host's paths.
  */
-int mounts_take_sources(const struct spec *spec, const char *console,
-			struct mount_sources *sources, struct error **error);
+int mounts_take_sources(const struct spec *spec, const char *console, struct mount_sources *sources,
+			struct error **error);
 void mounts_sources_free(struct mount_sources *sources);
 
 /**
@@ -31,8 +31,7 @@ void mounts_sources_free(struct mount_sources *sources);
 int mounts_pivot(struct error **error);
 
 /* All of spec->mounts, /dev's contents, masked and read-only paths. */
-int mounts_make(const struct spec *spec, const struct mount_sources *sources,
-		struct error **error);
+int mounts_make(const struct spec *spec, const struct mount_sources *sources, struct error **error);
 
 /* Detaches the old root and stops propagation. */
 int mounts_leave_old_root(int old_root, struct error **error);

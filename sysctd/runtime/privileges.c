@@ -24,7 +24,7 @@ static unsigned long long kept_capabilities(const json_t *names, struct error **
 	unsigned long long kept = 0;
 	size_t i;
 	const json_t *name;
-	json_array_foreach(names, i, name) {
+	json_array_foreach (names, i, name) {
 		cap_value_t value;
 		if (cap_from_name(json_string_value(name), &value) < 0) {
 			error_set(error, ERROR_INVALID, "unknown capability %s",
@@ -108,12 +108,13 @@ int privileges_set_rlimits(const struct spec *spec, pid_t pid, struct error **er
 {
 	size_t i;
 	const json_t *item;
-	json_array_foreach(json_object_get(spec->process, "rlimits"), i, item) {
+	json_array_foreach (json_object_get(spec->process, "rlimits"), i, item) {
 		const char *type = json_string_value(json_object_get(item, "type"));
 		struct rlimit limit = {rlimit_value(item, "soft"), rlimit_value(item, "hard")};
 		for (size_t k = 0; k < sizeof(rlimits) / sizeof(rlimits[0]); k++)
 			if (type && strcmp(type, rlimits[k].name) == 0 &&
-			    prlimit(pid, (__rlimit_resource_t)rlimits[k].resource, &limit, NULL) < 0)
+			    prlimit(pid, (__rlimit_resource_t)rlimits[k].resource, &limit, NULL) <
+				    0)
 				return error_errno(error, errno, "setting %s", type);
 	}
 	return 0;

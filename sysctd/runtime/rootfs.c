@@ -49,11 +49,12 @@ static int attach_layers(const struct spec *spec, int user_namespace, struct str
 	const json_t *layers = json_object_get(spec->rootfs, "lower");
 	size_t i;
 	const json_t *layer;
-	json_array_foreach(layers, i, layer) {
+	json_array_foreach (layers, i, layer) {
 		char point[16];
 		snprintf(point, sizeof(point), "l%zu", i);
 		if (i >= MAX_LAYERS)
-			return error_set(error, ERROR_UNSUPPORTED, "more than %d layers", MAX_LAYERS);
+			return error_set(error, ERROR_UNSUPPORTED, "more than %d layers",
+					 MAX_LAYERS);
 		if (attach_layer(spec, layer, point, user_namespace, error) < 0)
 			return -1;
 		strbuf_printf(lower, "%s%s", i ? ":" : "", point);
@@ -68,18 +69,31 @@ static int set_option(int context, const char *key, const char *value, struct er
 	return 0;
 }
 
+/* By descriptor: fsconfig(2) takes 255 bytes, and the instance need not read our paths in its mountinfo. */
+static int set_directory(int context, const char *key, const char *path, int *fd,
+			 struct error **error)
+{
+	char name[32];
+	*fd = path ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (path && *fd < 0)
+		return error_errno(error, errno, "opening %s", path);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", *fd);
+	return set_option(context, key, path ? name : NULL, error);
+}
+
 static int mount_overlay(const struct spec *spec, const char *lower, struct error **error)
 {
 	cleanup_close int context = fsopen("overlay", FSOPEN_CLOEXEC);
+	cleanup_close int upper = -1, work = -1;
 	if (context < 0)
 		return error_errno(error, errno, "opening the overlay file system");
 	if (set_option(context, "lowerdir", lower, error) < 0 ||
-	    set_option(context, "upperdir", text_of(spec->rootfs, "upper"), error) < 0 ||
-	    set_option(context, "workdir", text_of(spec->rootfs, "work"), error) < 0)
+	    set_directory(context, "upperdir", text_of(spec->rootfs, "upper"), &upper, error) < 0 ||
+	    set_directory(context, "workdir", text_of(spec->rootfs, "work"), &work, error) < 0)
 		return -1;
 	const json_t *value;
 	const char *key;
-	json_object_foreach((json_t *)json_object_get(spec->rootfs, "options"), key, value)
+	json_object_foreach ((json_t *)json_object_get(spec->rootfs, "options"), key, value)
 		if (set_option(context, key, json_string_value(value), error) < 0)
 			return -1;
 	if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)

@@ -24,8 +24,8 @@
 struct rule {
 	const char *name;
 	int errnum;
-	int argument;             /* -1: whatever the arguments are */
-	unsigned long long mask;  /* refused when one of these bits of it is set */
+	int argument;		 /* -1: whatever the arguments are */
+	unsigned long long mask; /* refused when one of these bits of it is set */
 };
 
 static const struct rule rules[] = {
@@ -51,11 +51,13 @@ static int add_rule(scmp_filter_ctx context, const struct rule *rule, struct err
 	int number = seccomp_syscall_resolve_name(rule->name);
 	int result;
 	if (rule->argument < 0)
-		result = seccomp_rule_add(context, SCMP_ACT_ERRNO((unsigned)rule->errnum), number, 0);
+		result = seccomp_rule_add(context, SCMP_ACT_ERRNO((unsigned)rule->errnum), number,
+					  0);
 	else
-		result = seccomp_rule_add(context, SCMP_ACT_ERRNO((unsigned)rule->errnum), number, 1,
-					  SCMP_CMP64((unsigned)rule->argument, SCMP_CMP_MASKED_EQ,
-						     rule->mask, rule->mask));
+		result =
+			seccomp_rule_add(context, SCMP_ACT_ERRNO((unsigned)rule->errnum), number, 1,
+					 SCMP_CMP64((unsigned)rule->argument, SCMP_CMP_MASKED_EQ,
+						    rule->mask, rule->mask));
 	/* A system call that an architecture lacks needs no rule. */
 	if (result < 0 && result != -EDOM && result != -EFAULT)
 		return error_errno(error, -result, "adding seccomp rule %s", rule->name);
@@ -86,7 +88,8 @@ static int export(scmp_filter_ctx context, const char *path, struct error **erro
 	int result = fd < 0 ? -errno : seccomp_export_bpf(context, fd);
 	struct stat status;
 	if (result < 0 || fstat(fd, &status) < 0)
-		return error_errno(error, result < 0 ? -result : errno, "compiling the seccomp filter");
+		return error_errno(error, result < 0 ? -result : errno,
+				   "compiling the seccomp filter");
 	void *bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (bytes == MAP_FAILED)
 		return error_errno(error, errno, "reading the seccomp filter");

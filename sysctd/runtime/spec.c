@@ -51,12 +51,14 @@ static int check(struct spec *spec, struct error **error)
 	spec->console_log = json_string_value(spec_get(json, "sysct.console_log"));
 	spec->seccomp = json_string_value(spec_get(json, "sysct.seccomp"));
 	if (!spec->name || !spec->cgroup || !json_is_array(spec->mounts) || !spec->rootfs)
-		return error_set(error, ERROR_INVALID,
-				 "sysct.name, sysct.rootfs, linux.cgroupsPath and mounts are needed");
+		return error_set(
+			error, ERROR_INVALID,
+			"sysct.name, sysct.rootfs, linux.cgroupsPath and mounts are needed");
 	if (json_array_size(json_object_get(spec->process, "args")) == 0)
 		return error_set(error, ERROR_INVALID, "process.args is empty");
 	uid_t gid;
-	if (first_mapping(json_object_get(spec->linux_, "uidMappings"), &spec->root_uid, error) < 0 ||
+	if (first_mapping(json_object_get(spec->linux_, "uidMappings"), &spec->root_uid, error) <
+		    0 ||
 	    first_mapping(json_object_get(spec->linux_, "gidMappings"), &gid, error) < 0)
 		return -1;
 	spec->root_gid = (gid_t)gid;

@@ -15,14 +15,14 @@ struct spec {
 	json_t *json;
 	/* Borrowed from json: */
 	const char *name;
-	const char *cgroup;      /* linux.cgroupsPath, relative */
+	const char *cgroup;	 /* linux.cgroupsPath, relative */
 	const char *console_log; /* sysct.console_log, may be NULL */
-	const char *seccomp;     /* sysct.seccomp: file with a BPF program, may be NULL */
+	const char *seccomp;	 /* sysct.seccomp: file with a BPF program, may be NULL */
 	const json_t *process;
 	const json_t *mounts;
 	const json_t *linux_;
-	const json_t *rootfs;    /* sysct.rootfs */
-	uid_t root_uid;          /* host id of the instance's uid 0 */
+	const json_t *rootfs; /* sysct.rootfs */
+	uid_t root_uid;	      /* host id of the instance's uid 0 */
 	gid_t root_gid;
 };
 

@@ -7,7 +7,7 @@
 
 #include "storage/storage.h"
 
-#define STORAGE_NEW ".new-"
+#define STORAGE_NEW	".new-"
 #define STORAGE_DELETED ".del-"
 
 enum storage_kind { STORAGE_IMAGES, STORAGE_INSTANCES, STORAGE_KIND_COUNT };

@@ -19,9 +19,10 @@ static int pool_create(const char *pool_path, struct error **error)
 {
 	struct statfs status;
 	if (strpbrk(pool_path, ",:\\"))
-		return error_set(error, ERROR_INVALID,
-				 "%s: the overlay driver needs a path without \",\", \":\" and \"\\\"",
-				 pool_path);
+		return error_set(
+			error, ERROR_INVALID,
+			"%s: the overlay driver needs a path without \",\", \":\" and \"\\\"",
+			pool_path);
 	if (statfs(pool_path, &status) < 0)
 		return error_errno(error, errno, "looking at %s", pool_path);
 	if (status.f_type == OVERLAYFS_SUPER_MAGIC)

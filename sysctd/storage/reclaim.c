@@ -42,9 +42,9 @@ static void reclaim_all(struct storage *storage)
 	struct dirent *pool;
 	while (dir && (pool = readdir(dir)))
 		for (int kind = 0; pool->d_name[0] != '.' && kind < STORAGE_KIND_COUNT; kind++) {
-			cleanup_free char *path = memory_printf("%s/%s/%s", storage->root,
-								pool->d_name,
-								storage_kind_directory(kind));
+			cleanup_free char *path =
+				memory_printf("%s/%s/%s", storage->root, pool->d_name,
+					      storage_kind_directory(kind));
 			reclaim_directory(storage, path);
 		}
 }

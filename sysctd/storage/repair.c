@@ -53,7 +53,8 @@ static int repair_volume(struct server *server, const char *pool, const char *na
 		return repair_new(server, pool, uuid, find_uuid(list, uuid), error);
 	}
 	if (has_prefix(name, STORAGE_DELETED))
-		return repair_deleted(server, find_uuid(list, name + strlen(STORAGE_DELETED)), error);
+		return repair_deleted(server, find_uuid(list, name + strlen(STORAGE_DELETED)),
+				      error);
 	if (name[0] != '.' && !find_uuid(list, name))
 		log_event(LOG_LEVEL_WARNING, NULL,
 			  "volume %s in pool %s belongs to no instance of the database; left alone",

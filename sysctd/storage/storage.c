@@ -73,8 +73,8 @@ int storage_pool_prepare(struct storage *storage, const char *pool, const char *
 		return error_set(error, ERROR_UNSUPPORTED, "storage driver \"%s\" is not supported",
 				 driver);
 	for (int kind = 0; kind < STORAGE_KIND_COUNT; kind++) {
-		cleanup_free char *path =
-			memory_printf("%s/%s/%s", storage->root, pool, storage_kind_directory(kind));
+		cleanup_free char *path = memory_printf("%s/%s/%s", storage->root, pool,
+							storage_kind_directory(kind));
 		if (file_make_directories(path, 0700, error) < 0)
 			return -1;
 	}
@@ -162,12 +162,13 @@ json_t *storage_volume_describe(struct storage *storage, const char *pool, const
 {
 	const struct storage_driver *functions = storage_driver_find(driver);
 	if (!functions) {
-		error_set(error, ERROR_UNSUPPORTED, "storage driver \"%s\" is not supported", driver);
+		error_set(error, ERROR_UNSUPPORTED, "storage driver \"%s\" is not supported",
+			  driver);
 		return NULL;
 	}
 	if (!storage_volume_exists(storage, pool, uuid)) {
-		error_set(error, ERROR_NOT_FOUND, "the root volume is missing from pool %s (%s)", pool,
-			  uuid);
+		error_set(error, ERROR_NOT_FOUND, "the root volume is missing from pool %s (%s)",
+			  pool, uuid);
 		return NULL;
 	}
 	if (!fingerprint || !storage_image_exists(storage, pool, fingerprint)) {

@@ -43,8 +43,8 @@ static const struct {
 	{"/run", "tmpfs", "mode=755", MS_NOSUID | MS_NODEV},
 };
 
-static const char *const nodes[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
-				    "/dev/urandom", "/dev/tty"};
+static const char *const nodes[] = {"/dev/null",   "/dev/zero",	   "/dev/full",
+				    "/dev/random", "/dev/urandom", "/dev/tty"};
 enum { NODES = sizeof(nodes) / sizeof(nodes[0]) };
 
 static const char *const hidden[] = {"/sys/kernel/debug", "/sys/kernel/tracing",
@@ -90,7 +90,8 @@ static void bind_node(int tree, const char *target)
 static void read_only_sys(void)
 {
 	struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
-	int net = open_tree(AT_FDCWD, "/sys/devices/virtual/net", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	int net = open_tree(AT_FDCWD, "/sys/devices/virtual/net",
+			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	check(net, "/sys/devices/virtual/net");
 	check(mount_setattr(AT_FDCWD, "/sys", 0, &attributes, sizeof(attributes)), "/sys");
 	check(move_mount(net, "", AT_FDCWD, "/sys/devices/virtual/net", MOVE_MOUNT_F_EMPTY_PATH),
@@ -135,7 +136,8 @@ static void loopback(void)
 static void child(int go, const char *directory, const char *console)
 {
 	char *environment[] = {"container=lxc", "TERM=linux",
-			       "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+			       "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+			       NULL};
 	char *arguments[] = {"/sbin/init", NULL};
 	int trees[NODES + 1];
 	char byte;

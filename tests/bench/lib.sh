@@ -15,13 +15,20 @@ own_cgroup=$(basename "$(dirname "$SYSCT_DIR")") # the test host's janitor remov
 
 add() { samples[$1]="${samples[$1]:-} $2"; }
 
-stopwatch() { "$bench/stopwatch" "$@" || echo "bench: failed: $*" >&2; }
+stopwatch() { # its two numbers, or nothing and a complaint
+	local times
+	if times=$("$bench/stopwatch" "$@"); then
+		echo "$times"
+	else
+		echo "bench: failed: $*" >&2
+	fi
+}
 
 sample() { # KEY CMD...
 	local key=$1 began took
 	shift
-	read -r began took < <(stopwatch "$@")
-	[ -z "$began" ] || add "$key" "$took"
+	read -r began took < <(stopwatch "$@") || return 0 # it said why
+	add "$key" "$took"
 }
 
 # median KEY [DIVISOR]
@@ -100,11 +107,26 @@ image_tree() { # the daemon's own unpacked image
 	find "$SYSCT_DIR" -maxdepth 6 -path '*images*' -type d -name rootfs -print -quit
 }
 
+# enter CGROUP CMD...: runs it in this group of every v1 controller (cpuset apart, which needs filling). Under load a process in
+# a group of its own gets another share of the processors than one outside: both sides of a ratio must be in one.
+enter() {
+	local hierarchy
+	for hierarchy in cpu cpuacct memory pids blkio; do
+		[ -d "/sys/fs/cgroup/$hierarchy" ] || continue
+		mkdir -p "/sys/fs/cgroup/$hierarchy/$1"
+		echo 0 >"/sys/fs/cgroup/$hierarchy/$1/tasks"
+	done
+	shift
+	exec "$@"
+}
+export -f enter
+
 # floor_start NUMBER: sets floor_began and floor_pid.
 floor_start() {
 	local directory=$TMPDIR/floor-$1 executed
 	mkdir -m 711 "$directory"
-	exec {floor_fd}< <(exec "$bench/launcher" "$(image_tree)" "$directory" 2000000000 "/sys/fs/cgroup/${hybrid:+unified/}$own_cgroup/floor-$1")
+	exec {floor_fd}< <(enter "$own_cgroup/floor" "$bench/launcher" "$(image_tree)" "$directory" 2000000000 \
+		"/sys/fs/cgroup/${hybrid:+unified/}$own_cgroup/floor-$1")
 	floor_launcher=$!
 	read -r floor_began executed floor_pid <&$floor_fd
 	add floor_exec $((executed - floor_began))

@@ -32,8 +32,9 @@ static char *numbered(const char *text, int number)
 {
 	const char *mark = strstr(text, "{}");
 	char *result = NULL;
-	int length = mark ? asprintf(&result, "%.*s%d%s", (int)(mark - text), text, number, mark + 2)
-			  : asprintf(&result, "%s", text);
+	int length =
+		mark ? asprintf(&result, "%.*s%d%s", (int)(mark - text), text, number, mark + 2)
+		     : asprintf(&result, "%s", text);
 	if (length < 0)
 		exit(3);
 	return result;
@@ -48,8 +49,9 @@ static void start(char **command, int number)
 	pid_t pid;
 	for (size_t i = 0; arguments && i < count; i++)
 		arguments[i] = numbered(command[i], number);
-	int problem = arguments ? posix_spawnp(&pid, arguments[0], &actions, NULL, arguments, environ)
-				: ENOMEM;
+	int problem = arguments
+			      ? posix_spawnp(&pid, arguments[0], &actions, NULL, arguments, environ)
+			      : ENOMEM;
 	if (problem) {
 		fprintf(stderr, "stopwatch: %s: %s\n", command[0], strerror(problem));
 		exit(3);
@@ -75,10 +77,17 @@ int main(int argc, char **argv)
 	const char *input = "/dev/null";
 	for (int option; (option = getopt(argc, argv, "+n:j:i:")) != -1;)
 		switch (option) {
-		case 'n': count = atoi(optarg); break;
-		case 'j': jobs = atoi(optarg); break;
-		case 'i': input = optarg; break;
-		default: return 2;
+		case 'n':
+			count = atoi(optarg);
+			break;
+		case 'j':
+			jobs = atoi(optarg);
+			break;
+		case 'i':
+			input = optarg;
+			break;
+		default:
+			return 2;
 		}
 	if (!argv[optind])
 		return 2;

@@ -1,5 +1,6 @@
 #!/bin/bash
 # Configuration, devices and profiles by Debian's lxc.
+# shellcheck disable=SC2016 # what is in single quotes is for the shell in the instance
 set -euo pipefail
 here=$(dirname "$0")
 # shellcheck source=../lib/tap.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # `lxc exec` without a terminal: streams, exit codes, environment, directory, users, and what ends it.
+# shellcheck disable=SC2016 # what is in single quotes is for the shell in the instance
 set -euo pipefail
 here=$(dirname "$0")
 # shellcheck source=../lib/tap.sh
@@ -125,7 +126,7 @@ for pair in TERM:TERM INT:INT USR1:USR1 HUP:TERM; do
 		sh -c "trap 'echo got $signal; exit 7' $signal; sleep 4712 & echo ready; wait" >"$TMPDIR/signal.$sent" 2>&1 &
 	client=$!
 	wait_until 10 grep -q ready "$TMPDIR/signal.$sent" || true
-	kill -$sent $client
+	kill "-$sent" $client
 	status=0
 	wait $client || status=$?
 	is "$status $(tail -n 1 "$TMPDIR/signal.$sent")" "7 got $signal" "SIG$sent to the client reaches the command"

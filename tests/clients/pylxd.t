@@ -8,6 +8,7 @@ here=$(dirname "$0")
 . "$here/../lib/daemon.sh"
 
 /usr/bin/python3 -c 'import pylxd' 2>/dev/null || skip_all "python3-pylxd is not installed"
+# shellcheck disable=SC2119
 daemon_start
 status=0
 PYTHONPATH=$here/../lib PYTHONDONTWRITEBYTECODE=1 PYLXD_WARNINGS=none /usr/bin/python3 "$here/pylxd_client.py" || status=$?

@@ -46,7 +46,8 @@ fi
 
 # --- killed ---
 
-sysct exec box -- sh -c 'while read line; do echo "got $line"; done' <>"$(mkfifo "$TMPDIR/in" && echo "$TMPDIR/in")" >"$TMPDIR/out" 2>&1 &
+mkfifo "$TMPDIR/in"
+sysct exec box -- sh -c 'while read line; do echo "got $line"; done' <"$TMPDIR/in" >"$TMPDIR/out" 2>&1 &
 session=$!
 exec {to_session}<>"$TMPDIR/in"
 echo one >&$to_session
@@ -96,7 +97,7 @@ ok -n "it can be started" sysct start box
 pid=$(instance_init_pid box) monitor=$(instance_monitor_pid box)
 kill -9 "$monitor"
 ok -n "without its monitor it becomes stopped" wait_until 10 instance_is box Stopped
-ok -n "init is gone" test ! -e "/proc/$pid"
+ok -n "init is gone" wait_until 10 test ! -e "/proc/$pid" # when the host's init has reaped it
 ok -n "no control group is left" test ! -e "$(instance_cgroup box)"
 ok -n "no run directory is left" test ! -e "$SYSCT_DIR/run/instances/box"
 like "$(cat "$daemon_log")" 'instance=box.*monitor was killed' "the log has it"
@@ -135,6 +136,7 @@ ok -n "it can be started" sysct start box
 
 is "$(stat -c '%a %U %F' "$SYSCT_DIR/unix.socket")" "660 root socket" "the socket is for root and its group"
 daemon_stop
+chmod 711 "$SYSCT_DIR" # as the directories of an installed daemon
 daemon_start --group daemon
 is "$(stat -c '%a %U %G' "$SYSCT_DIR/unix.socket")" "660 root daemon" "--group names the group"
 ok -n "a member of the group may" setpriv --reuid=65534 --regid=1 --clear-groups sysct list

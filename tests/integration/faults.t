@@ -146,8 +146,7 @@ sysct launch faulty/counted one -q &
 a=$!
 sysct launch faulty/counted two -q &
 b=$!
-ok -n "two launches of an image that is not there" sh -c "true"
-ok -n "the first returns" wait $a
+ok -n "two launches at once of an image that is not there: the first returns" wait $a
 ok -n "the second returns" wait $b
 is "$(grep -c ^counted "$builds")" 1 "it was built once"
 is "$(sysct config get one volatile.base_image)" "$(sysct config get two volatile.base_image)" "both are made from it"
@@ -191,7 +190,6 @@ mount -t tmpfs -o size=12m,mode=711 tmpfs "$small"
 	export SYSCT_DIR=$small
 	daemon_log=$TMPDIR/small.log
 	daemon_start
-	cp "$OLDPWD/none" /dev/null 2>/dev/null || true
 	status=0
 	sysct launch debian/12 big >"$TMPDIR/full" 2>&1 || status=$?
 	echo "$status" >"$TMPDIR/full.status"
@@ -209,7 +207,7 @@ like "$(cat "$TMPDIR/full")" '[Nn]o space' "the message says no space"
 is "$(cat "$TMPDIR/full.list")" "" "no instance is left"
 is "$(cat "$TMPDIR/full.images")" "" "no image is left"
 is "$(cat "$TMPDIR/full.alive")" alive "the daemon lives on"
-is "$(cat "$TMPDIR/fits.status") $(cat "$TMPDIR/fits")" "0 Launched fits" "what fits is launched after that"
+is "$(cat "$TMPDIR/fits.status")" 0 "what fits is launched after that"
 umount "$small"
 
 # --- no id range left ---

@@ -1,5 +1,5 @@
 # Sourced by tests of Debian's `lxc`, after tap.sh and daemon.sh: points it at the daemon of this test.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # tap.sh sets tap_status
 [ -x /usr/bin/lxc ] || skip_all "lxc is not installed (Debian: lxd-client)"
 export LXD_SOCKET=$SYSCT_DIR/unix.socket LXD_CONF=$TMPDIR/lxc LC_ALL=C.UTF-8
 # `lxc` runs under this name in every test, and hangs in none.

@@ -16,8 +16,8 @@ static json_t *sample(void)
 {
 	return json_pack("{s:s, s:s, s:b, s:{s:s, s:s}, s:{s:{s:s}}, s:i}", "name", "web01",
 			 "status", "Running", "ephemeral", 0, "config", "limits.memory", "1GiB",
-			 "user.comment", "my box", "devices", "eth0", "nictype", "bridged",
-			 "count", 5);
+			 "user.comment", "my box", "devices", "eth0", "nictype", "bridged", "count",
+			 5);
 }
 
 static void matches(void **state)
@@ -75,20 +75,13 @@ static void refuses(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {
-		"name",
-		"name eq",
-		"name eq \"x",
-		"eq x",
-		"name xx y",
-		"(name eq x",
-		"name eq x)",
-		"name eq x and",
-		"and",
-		"not",
-		"()",
-		"= x",
-		"name eq x y",
-		"name eq x name eq y",
+		"name",	       "name eq",
+		"name eq \"x", "eq x",
+		"name xx y",   "(name eq x",
+		"name eq x)",  "name eq x and",
+		"and",	       "not",
+		"()",	       "= x",
+		"name eq x y", "name eq x name eq y",
 	};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct filter *filter;

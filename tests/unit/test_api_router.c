@@ -161,8 +161,9 @@ static void compares_etags(void **state)
 	static const struct {
 		const char *header;
 		int result;
-	} rows[] = {{NULL, 0},	      {"*", 0},		 {"\"abc\"", 0}, {"abc", 0},
-		    {"W/\"abc\"", 0}, {"\"x\", \"abc\"", 0}, {"\"ab\"", -1}, {"\"abcd\"", -1}};
+	} rows[] = {{NULL, 0},	    {"*", 0},	      {"\"abc\"", 0},
+		    {"abc", 0},	    {"W/\"abc\"", 0}, {"\"x\", \"abc\"", 0},
+		    {"\"ab\"", -1}, {"\"abcd\"", -1}};
 	struct request *request = request_create("/1.0");
 	request->header = give_header;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -250,10 +251,10 @@ static void makes_etags(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(finds),	  cmocka_unit_test(decodes_parameters),
-		cmocka_unit_test(knows_methods),  cmocka_unit_test(refuses_twins),
-		cmocka_unit_test(reads_query),	  cmocka_unit_test(compares_etags),
-		cmocka_unit_test(parses_bodies),  cmocka_unit_test(makes_envelopes),
+		cmocka_unit_test(finds),	 cmocka_unit_test(decodes_parameters),
+		cmocka_unit_test(knows_methods), cmocka_unit_test(refuses_twins),
+		cmocka_unit_test(reads_query),	 cmocka_unit_test(compares_etags),
+		cmocka_unit_test(parses_bodies), cmocka_unit_test(makes_envelopes),
 		cmocka_unit_test(makes_etags),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -48,8 +48,10 @@ static const char template_text[] =
 	"case $1 in\n"
 	"match)\n"
 	"    case $2 in\n"
-	"    fake | fake/one) echo '{\"options\":{\"kind\":\"fake\"},\"aliases\":[\"fake\",\"fake/one\"]}' ;;\n"
-	"    slow | broken | stuck | evil) echo \"{\\\"options\\\":{\\\"kind\\\":\\\"$2\\\"},\\\"aliases\\\":[\\\"$2\\\"]}\" ;;\n"
+	"    fake | fake/one) echo "
+	"'{\"options\":{\"kind\":\"fake\"},\"aliases\":[\"fake\",\"fake/one\"]}' ;;\n"
+	"    slow | broken | stuck | evil) echo "
+	"\"{\\\"options\\\":{\\\"kind\\\":\\\"$2\\\"},\\\"aliases\\\":[\\\"$2\\\"]}\" ;;\n"
 	"    fake/*) echo \"there is no variant ${2#fake/}\" >&2; exit 1 ;;\n"
 	"    *) exit 3 ;;\n"
 	"    esac ;;\n"
@@ -61,11 +63,15 @@ static const char template_text[] =
 	"    case $kind in\n"
 	"    slow) until [ -e \"$base/go\" ]; do sleep 0.02; done ;;\n"
 	"    broken) echo 'one line' >&2; echo 'the mirror is on fire' >&2; exit 4 ;;\n"
-	"    stuck) setsid sleep 300 & echo $! >\"$base/hidden\"; echo $$ >\"$base/pid\"; trap '' TERM; sleep 300; sleep 300 ;;\n"
+	"    stuck) setsid sleep 300 & echo $! >\"$base/hidden\"; echo $$ >\"$base/pid\"; trap '' "
+	"TERM; sleep 300; sleep 300 ;;\n"
 	"    esac\n"
-	"    printf '{\"architecture\":\"x86_64\",\"creation_date\":1700000000,\"properties\":{\"os\":\"%s\"}}' \"$kind${4:-}\" >\"$dir/metadata.json\"\n"
+	"    printf "
+	"'{\"architecture\":\"x86_64\",\"creation_date\":1700000000,\"properties\":{\"os\":\"%s\"}}"
+	"' \"$kind${4:-}\" >\"$dir/metadata.json\"\n"
 	"    mkdir \"$dir/tree\"; echo hello >\"$dir/tree/file\"\n"
-	"    if [ \"$kind\" = evil ]; then tar -C \"$dir/tree\" -cPf \"$dir/rootfs.tar\" --transform 's,^,/abs/,' file\n"
+	"    if [ \"$kind\" = evil ]; then tar -C \"$dir/tree\" -cPf \"$dir/rootfs.tar\" "
+	"--transform 's,^,/abs/,' file\n"
 	"    else tar -C \"$dir/tree\" --mtime=@0 -cf \"$dir/rootfs.tar\" .; fi\n"
 	"    echo '100 done' >&\"$SYSCT_PROGRESS_FD\" ;;\n"
 	"esac\n";
@@ -128,9 +134,9 @@ static int set_up(void **state)
 	cleanup_free char *templates = at(fixture, "etc/templates");
 	cleanup_free char *path = at(fixture, "etc/templates/fake");
 	assert_int_equal(file_make_directories(templates, 0755, NULL), 0);
-	assert_int_equal(file_replace_at(-1, path, template_text, strlen(template_text), 0755,
-					 false, NULL),
-			 0);
+	assert_int_equal(
+		file_replace_at(-1, path, template_text, strlen(template_text), 0755, false, NULL),
+		0);
 	open_server(fixture);
 	return 0;
 }
@@ -229,8 +235,8 @@ static void test_build_once(void **state)
 	assert_string_equal(json_string_value(json_object_get(row.properties, "os")), "fake");
 	assert_alias(fixture, "fake", row.fingerprint);
 	assert_alias(fixture, "fake/one", row.fingerprint);
-	cleanup_free char *file = memory_printf("storage-pools/default/images/%s/rootfs/file",
-						row.fingerprint);
+	cleanup_free char *file =
+		memory_printf("storage-pools/default/images/%s/rootfs/file", row.fingerprint);
 	cleanup_free char *path = at(fixture, file);
 	cleanup_free char *text = file_try_read_at(-1, path);
 	assert_string_equal(text, "hello\n");
@@ -479,9 +485,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_build_once),	   TEST(test_build_anew_moves_alias),
-		TEST(test_failures),	   TEST(test_two_at_once),
-		TEST(test_cancel),	   TEST(test_cancel_of_one_waiter),
+		TEST(test_build_once),	  TEST(test_build_anew_moves_alias),
+		TEST(test_failures),	  TEST(test_two_at_once),
+		TEST(test_cancel),	  TEST(test_cancel_of_one_waiter),
 		TEST(test_killed_daemon), TEST(test_stopping_daemon),
 		TEST(test_delete),
 	};

@@ -100,8 +100,7 @@ static void runs(void **state)
 	json_t *metadata = json_object_get(json, "metadata");
 	assert_int_equal(json_integer_value(json_object_get(metadata, "return")), 7);
 	json_decref(json);
-	cleanup_operation struct operation *same =
-		operation_find(manager, operation_id(operation));
+	cleanup_operation struct operation *same = operation_find(manager, operation_id(operation));
 	assert_ptr_equal(same, operation);
 	assert_null(operation_find(manager, ""));
 	assert_null(operation_find(manager, "zz"));
@@ -210,8 +209,8 @@ static int connect_with(struct operation *operation, const char *secret, int *cl
 	int pair[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	*client = pair[1];
-	return operation_connect(operation, secret,
-				 websocket_create(pair[0], NULL, 0, NULL, NULL), NULL);
+	return operation_connect(operation, secret, websocket_create(pair[0], NULL, 0, NULL, NULL),
+				 NULL);
 }
 
 static void connects(void **state)
@@ -299,10 +298,10 @@ static void runs_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lists),	   cmocka_unit_test(runs),
-		cmocka_unit_test(fails),	   cmocka_unit_test(cancels),
-		cmocka_unit_test(waiter_leaves),   cmocka_unit_test(limits_progress),
-		cmocka_unit_test(connects),	   cmocka_unit_test(cuts_slow_subscribers),
+		cmocka_unit_test(lists),	 cmocka_unit_test(runs),
+		cmocka_unit_test(fails),	 cmocka_unit_test(cancels),
+		cmocka_unit_test(waiter_leaves), cmocka_unit_test(limits_progress),
+		cmocka_unit_test(connects),	 cmocka_unit_test(cuts_slow_subscribers),
 		cmocka_unit_test(runs_many),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
