@@ -256,8 +256,9 @@ def interactive(box):
 
     resized.prompts = 1
     tap.ok(tap.wait_until(20, resized), "window-resize on the control socket")
-    terminal.send(b"exec sleep 1000\n", binary=True)
-    tap.ok(terminal.wait(lambda s: "exec sleep 1000" in s.text), "the terminal echoes")
+    # An interactive shell ignores SIGTERM: it must be gone before the signal.
+    terminal.send(b"exec sh -c 'echo begun; exec sleep 1000'\n", binary=True)
+    tap.ok(terminal.wait(lambda s: "begun\r\n" in s.text), "a command in the shell's place")
     control.send(json.dumps({"command": "signal", "signal": 15}))
     tap.ok(terminal.wait(lambda s: s.ended), "a signal on the control socket ends the command")
     operation = client.operations.wait_for_operation(urls["ws"].split("/websocket")[0])

@@ -149,7 +149,7 @@ check_mounts() {
 	is "$(shell "grep '${SYSCT_DIR#"$(df --output=target "$SYSCT_DIR" | tail -n 1)"}' /proc/self/mountinfo" | awk '{ print $5 }' | sort | tr '\n' ' ')" "/run/host/container-manager " \
 		"$name: one mount tells of the host's paths, and no other"
 	like "$(shell 'grep " / / " /proc/self/mountinfo')" ' - overlay ' "$name: which is an overlay"
-	is "$(shell 'touch /etc/probe && cat /etc/probe && rm /etc/probe && echo done')" done "$name: it is writable"
+	is "$(shell 'touch /etc/probe && cat /etc/probe && rm /etc/probe && echo yes')" yes "$name: it is writable"
 }
 
 check_devices() {
@@ -169,11 +169,8 @@ check_devices() {
 	fails -n "$name: mknod of a disk" shell 'mknod /root/sda b 8 0'
 	mknod -m 666 "/proc/$pid/root/root/kmsg" c 1 11
 	mknod -m 666 "/proc/$pid/root/root/zero" c 1 5
-	local node
-	for node in kmsg; do
-		fails -n "$name: a node that is not allowed ($node)" shell "head -c 1 /root/$node"
-		like "$(cat "$TAP_OUTPUT")" 'not permitted|denied' "$name: it says permission"
-	done
+	fails -n "$name: a node that is not allowed (kmsg)" shell "head -c 1 /root/kmsg"
+	like "$(cat "$TAP_OUTPUT")" 'not permitted|denied' "$name: it says permission"
 	rm -f "/proc/$pid/root/root/kmsg" "/proc/$pid/root/root/zero"
 }
 

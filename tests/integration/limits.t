@@ -97,6 +97,7 @@ ok -n "makes no instance either" instance_gone bad
 box sh -c 'for i in $(seq 70); do sleep 600 & done' >/dev/null 2>&1 || true
 ok -n "processes stay within the limit" test "$(cat "$(instance_cgroup box pids)/pids.current")" -le 50
 ok -n "and reach it" test "$(cat "$(instance_cgroup box pids)/pids.current")" -ge 45
+# shellcheck disable=SC2046 # many pids
 kill $(instance_processes box '^sleep 600')
 free_again() { [ "$(cat "$(instance_cgroup box pids)/pids.current")" -lt 20 ]; }
 wait_until 10 free_again

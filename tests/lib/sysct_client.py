@@ -53,9 +53,10 @@ class WebSocket:
         self.connection.sendall((f"GET {path} HTTP/1.1\r\nHost: sysct\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                                  f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n").encode())
         self.stream = self.connection.makefile("rb")
-        status, _ = read_head(self.stream)
+        status, headers = read_head(self.stream)
         if status != 101:
-            raise OSError(f"no WebSocket at {path}: {status}")
+            why = self.stream.read(int(headers.get("content-length", 0))).decode()
+            raise OSError(f"no WebSocket at {path}: {why}: {status}")
 
     def send(self, opcode, data):
         length = len(data)
