@@ -49,7 +49,7 @@ static void start(char **command, int number)
 	pid_t pid;
 	for (size_t i = 0; arguments && i < count; i++)
 		arguments[i] = numbered(command[i], number);
-	int problem = arguments
+	int problem = arguments && arguments[0]
 			      ? posix_spawnp(&pid, arguments[0], &actions, NULL, arguments, environ)
 			      : ENOMEM;
 	if (problem) {
