@@ -46,6 +46,21 @@ int process_pidfd_open_exact(pid_t pid, unsigned long long start_time)
 	return steal_fd(&fd);
 }
 
+static bool in_mask(const char *status, const char *field, int signal)
+{
+	const char *at = strstr(status, field);
+	return at && (strtoull(at + strlen(field), NULL, 16) >> (signal - 1)) & 1;
+}
+
+bool process_takes_signal(pid_t pid, int signal)
+{
+	char path[32];
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	cleanup_free char *status = file_try_read_at(-1, path);
+	return status &&
+	       (in_mask(status, "\nSigCgt:", signal) || in_mask(status, "\nSigBlk:", signal));
+}
+
 static int signal_from_name(const char *name)
 {
 	for (int i = 1; i < NSIG; i++) {

@@ -16,6 +16,12 @@ unsigned long long process_start_time(pid_t pid);
 /* A pidfd of @pid if it is the process that started at @start_time; else -1 with ESRCH. */
 int process_pidfd_open_exact(pid_t pid, unsigned long long start_time);
 
+/**
+ * process_takes_signal - whether it handles a signal or has it blocked (proc(5), SigCgt and SigBlk).
+ * The first process of a pid namespace never gets one that it does not (pid_namespaces(7)).
+ */
+bool process_takes_signal(pid_t pid, int signal);
+
 /* "TERM", "SIGTERM", "SIGRTMIN+3" or a number; -1 when there is no such signal. */
 int process_signal_from_string(const char *name);
 

@@ -86,10 +86,10 @@ static int run_change_property(struct cli *cli, struct error **error)
 static json_t *build_body(struct cli *cli, struct error **error)
 {
 	const char *alias;
-	cleanup_json json_t *properties = json_object();
+	cleanup_json json_t *options = json_object();
 	cleanup_json json_t *aliases = json_array();
 	for (int i = 1; i < cli->options.count; i++) {
-		if (assign_add(properties, cli_word(cli, i), "setting", error) < 0) {
+		if (assign_add(options, cli_word(cli, i), "setting", error) < 0) {
 			cli_mark_usage(cli);
 			return NULL;
 		}
@@ -98,7 +98,7 @@ static json_t *build_body(struct cli *cli, struct error **error)
 		json_array_append_new(aliases,
 				      json_pack("{s:s, s:s}", "name", alias, "description", ""));
 	return json_pack("{s:{s:s, s:s, s:O}, s:O}", "source", "type", "template", "alias",
-			 cli_word(cli, 0), "properties", properties, "aliases", aliases);
+			 cli_word(cli, 0), "options", options, "aliases", aliases);
 }
 
 static int run_build(struct cli *cli, struct error **error)

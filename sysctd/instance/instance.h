@@ -53,6 +53,7 @@ struct instance {
 	struct monitor_link link;
 	struct cgroup cgroup; /* open while it runs */
 	char *last_error;     /* why it stopped, where that is worth telling */
+	bool restarting;      /* its end is followed by a start: an ephemeral one stays */
 	bool stop_wanted;     /* the stop under way was asked for through the API */
 	bool kill_wanted;     /* and by force: a boot that comes in between ends too */
 };

@@ -34,10 +34,10 @@ static const struct {
 	{INSTANCE_RUNNING, INSTANCE_STOPPED, "instance-shutdown"},
 	{INSTANCE_FROZEN, INSTANCE_RUNNING, "instance-resumed"},
 	{INSTANCE_FROZEN, INSTANCE_STOPPING, NULL},
-	{INSTANCE_FROZEN, INSTANCE_STOPPED, "instance-stopped"},
+	{INSTANCE_FROZEN, INSTANCE_STOPPED, "instance-shutdown"},
 	{INSTANCE_STOPPING, INSTANCE_RUNNING, NULL}, /* init did not stop in time */
 	{INSTANCE_STOPPING, INSTANCE_FROZEN, NULL},
-	{INSTANCE_STOPPING, INSTANCE_STOPPED, "instance-stopped"},
+	{INSTANCE_STOPPING, INSTANCE_STOPPED, "instance-shutdown"},
 	{INSTANCE_ERROR, INSTANCE_STARTING, NULL},
 	{INSTANCE_ERROR, INSTANCE_STOPPED, NULL},
 };
@@ -77,6 +77,9 @@ void instance_set_state(struct instance *instance, enum instance_state state)
 			allowed = true;
 			event = transitions[i].event;
 		}
+	/* LXD's names: killed from outside, or ended by its init. */
+	if (event && state == INSTANCE_STOPPED)
+		event = instance->kill_wanted ? "instance-stopped" : "instance-shutdown";
 	if (allowed) {
 		instance->state = state;
 		pthread_cond_broadcast(&instance->changed);

@@ -12,7 +12,12 @@
 #include "process.h"
 #include "server.h"
 
-enum { FREEZE_TIMEOUT = 10000, DEFAULT_STOP_TIMEOUT = 600 };
+enum {
+	FREEZE_TIMEOUT = 10000,
+	DEFAULT_STOP_TIMEOUT = 600,
+	FIRST_INTERVAL = 20,
+	LAST_INTERVAL = 2000
+};
 
 static int check_stoppable(struct instance *instance, struct error **error)
 {
@@ -64,15 +69,20 @@ static int force(struct instance *instance, struct error **error)
 	return instance_wait_stopped(instance, 60000, error);
 }
 
-static int signal_init(struct instance *instance, struct error **error)
+static int find_stop_signal(struct instance *instance, int *number, struct error **error)
 {
 	cleanup_instance_row struct instance_row row = {0};
 	json_t *config = NULL;
 	if (db_instance_get_by_id(instance->server->db, instance->id, &row, error) < 0 ||
 	    instance_expand(instance->server, &row, &config, NULL, error) < 0)
 		return -1;
-	int number = instance_stop_signal(config);
+	*number = instance_stop_signal(config);
 	json_decref(config);
+	return 0;
+}
+
+static int signal_init(struct instance *instance, int number, struct error **error)
+{
 	pthread_mutex_lock(&instance->lock);
 	int result =
 		instance->link.pidfd < 0 ? 0 : process_pidfd_signal(instance->link.pidfd, number);
@@ -80,6 +90,32 @@ static int signal_init(struct instance *instance, struct error **error)
 	fault_point("stop.signalled");
 	if (result < 0 && errno != ESRCH)
 		return error_errno(error, errno, "signalling init of %s", instance->name);
+	return 0;
+}
+
+static bool init_listens(struct instance *instance, int number)
+{
+	pthread_mutex_lock(&instance->lock);
+	bool listens =
+		instance->link.pidfd >= 0 && process_takes_signal(instance->link.pid, number);
+	pthread_mutex_unlock(&instance->lock);
+	return listens;
+}
+
+/* The kernel drops a signal that init does not listen to, as just after its start, and does not
+ * tell (busybox waits in sigtimedwait(2), where nobody sees it): then it is sent again, at growing
+ * intervals. An init that shuts down already does not mind. @limit: milliseconds. */
+static int ask_init(struct instance *instance, int number, int limit, struct error **error)
+{
+	for (int interval = FIRST_INTERVAL; limit > interval; limit -= interval, interval *= 2) {
+		bool listens = init_listens(instance, number);
+		if (signal_init(instance, number, error) < 0)
+			return -1;
+		if (listens || interval > LAST_INTERVAL)
+			break;
+		if (instance_wait_stopped(instance, interval, NULL) == 0)
+			return 0;
+	}
 	return 0;
 }
 
@@ -94,10 +130,13 @@ static int graceful(struct instance *instance, int timeout, struct error **error
 	if (instance_get_state(held) == INSTANCE_FROZEN)
 		return error_set(error, ERROR_INVALID,
 				 "The instance is frozen: resume it, or stop it with --force");
+	int number, limit = (timeout > 0 ? timeout : DEFAULT_STOP_TIMEOUT) * 1000;
+	if (find_stop_signal(held, &number, error) < 0)
+		return -1;
 	want_stop(held, false);
 	instance_set_state(held, INSTANCE_STOPPING);
-	int limit = (timeout > 0 ? timeout : DEFAULT_STOP_TIMEOUT) * 1000;
-	if (signal_init(held, error) == 0 && instance_wait_stopped(held, limit, error) == 0)
+	if (ask_init(held, number, limit, error) == 0 &&
+	    instance_wait_stopped(held, limit, error) == 0)
 		return 0;
 	if (instance_get_state(held) == INSTANCE_STOPPING)
 		instance_set_state(held, INSTANCE_RUNNING);
@@ -112,12 +151,17 @@ int instance_stop(struct instance *instance, bool forced, int timeout, struct er
 int instance_restart(struct instance *instance, bool forced, int timeout, struct error **error)
 {
 	/* An ephemeral instance would be deleted between the two. */
-	bool ephemeral = instance->ephemeral;
-	instance->ephemeral = false;
+	pthread_mutex_lock(&instance->lock);
+	instance->restarting = true;
+	pthread_mutex_unlock(&instance->lock);
 	int result = instance_stop(instance, forced, timeout, error);
 	if (result == 0)
 		result = instance_start(instance, error);
-	instance->ephemeral = ephemeral;
+	pthread_mutex_lock(&instance->lock);
+	instance->restarting = false;
+	pthread_mutex_unlock(&instance->lock);
+	if (result == 0)
+		instance_publish(instance, "instance-restarted");
 	return result;
 }
 

@@ -102,7 +102,7 @@ void instance_ended(struct instance *instance, const json_t *state)
 		log_event(LOG_LEVEL_ERROR, instance->name, "cleaning up: %s", error_message(error));
 	fault_point("ended.forgotten");
 	db_instance_set_power(instance->server->db, instance->id, INSTANCE_POWER_STOPPED, NULL);
-	bool delete = instance->ephemeral;
+	bool delete = instance->ephemeral && !instance->restarting;
 	instance_set_state(instance, INSTANCE_STOPPED);
 	if (delete)
 		schedule_deletion(instance);

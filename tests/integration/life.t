@@ -344,5 +344,18 @@ ok -n "boot.autostart=true is started" wait_until 20 instance_is off Running
 is "$(instance_status never)" Stopped "boot.autostart=false is not"
 ok -n "an ephemeral one went with the host" wait_until 10 instance_gone brief
 
+# --- a stop at once after the start is heard ---
+
+for i in 1 2 3; do
+	sysct launch busybox hasty
+	ok -n "a stop right after the start, $i" timeout 30 sysct stop hasty
+	sysct delete hasty
+done
+
+# --- image build ---
+
+ok -n "sysct image build" sysct image build busybox
+like "$(sysct image alias list -f csv)" busybox "the alias is there"
+
 daemon_end
 done_testing
