@@ -160,22 +160,6 @@ static void remove_v1(const char *path)
 	}
 }
 
-void cgroup_unprepare(const char *base)
-{
-	const char *root = cgroup_unified_root();
-	if (!root)
-		return;
-	cleanup_free char *monitors = memory_printf("%s/%s/.monitors", root, base);
-	cleanup_free char *own = memory_printf("%s/%s", root, base);
-	rmdir(monitors);
-	if (rmdir(own) < 0 || layout_is_pure_v2())
-		return;
-	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++) {
-		cleanup_free char *directory = v1_directory(i, base);
-		rmdir(directory);
-	}
-}
-
 static int give_to_instance(int directory, uid_t uid, gid_t gid, struct error **error)
 {
 	/* cgroup-v2.rst, "Delegation": these files and the directory, no more. */
@@ -308,6 +292,33 @@ static int wait_event(const struct cgroup *cgroup, const char *line, int timeout
 int cgroup_wait_empty(const struct cgroup *cgroup, int timeout, struct error **error)
 {
 	return wait_event(cgroup, "populated 0", timeout, error);
+}
+
+/* Monitors report the end of their instances before their own. */
+static void wait_for_monitors(const char *directory)
+{
+	struct cgroup monitors = CGROUP_INIT;
+	monitors.unified = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (monitors.unified >= 0)
+		cgroup_wait_empty(&monitors, 2000, NULL);
+	cgroup_close(&monitors);
+}
+
+void cgroup_unprepare(const char *base)
+{
+	const char *root = cgroup_unified_root();
+	if (!root)
+		return;
+	cleanup_free char *monitors = memory_printf("%s/%s/.monitors", root, base);
+	cleanup_free char *own = memory_printf("%s/%s", root, base);
+	wait_for_monitors(monitors);
+	rmdir(monitors);
+	if (rmdir(own) < 0 || layout_is_pure_v2())
+		return;
+	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++) {
+		cleanup_free char *directory = v1_directory(i, base);
+		rmdir(directory);
+	}
 }
 
 int cgroup_freeze(const struct cgroup *cgroup, bool freeze, int timeout, struct error **error)

@@ -33,8 +33,9 @@ sample() { # KEY CMD...
 
 # median KEY [DIVISOR]
 median() {
+	[ "${samples[$1]:-}" ] || return 0
 	# shellcheck disable=SC2086
-	printf '%s\n' ${samples[$1]:-} | sort -n | awk -v divisor="${2:-1}" '{ a[NR] = $1 }
+	printf '%s\n' ${samples[$1]} | sort -n | awk -v divisor="${2:-1}" '{ a[NR] = $1 }
 		END { if (NR) printf "%.2f\n", (NR % 2 ? a[(NR + 1) / 2] : (a[NR / 2] + a[NR / 2 + 1]) / 2) / divisor }'
 }
 
@@ -158,6 +159,7 @@ finished() {
 		fi
 		sleep 0.1
 	done
+	echo "bench: no boot ended in $1" >&2
 	return 1
 }
 

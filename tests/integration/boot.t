@@ -138,6 +138,11 @@ check_mounts() {
 	like "$(shell 'grep " /sys/devices/virtual/net " /proc/self/mountinfo')" ' rw,' "$name: interfaces below /sys are not"
 	for path in /sys/kernel/debug /sys/kernel/tracing /sys/kernel/config /sys/fs/fuse/connections; do
 		is "$(shell "ls -A $path 2>/dev/null")" "" "$name: $path is empty"
+		if [ -d "$path" ]; then
+			like "$(shell "grep ' $path ' /proc/self/mountinfo")" ' ro,.* - tmpfs ' "$name: because it is masked ($path)"
+		else
+			skip "the host has no $path"
+		fi
 	done
 	fails -n "$name: writing to /proc/sysrq-trigger" shell 'echo h >/proc/sysrq-trigger'
 	fails -n "$name: writing a sysctl of the kernel" shell 'echo 1 >/proc/sys/kernel/panic'

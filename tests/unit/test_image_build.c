@@ -373,6 +373,23 @@ static struct operation *start_operation(struct caller *caller, struct fixture *
 	return operation;
 }
 
+/* What the template says reaches the operation a little later, through a pipe. */
+static void wait_for_progress(struct operation *operation, const char *wanted)
+{
+	for (;;) {
+		json_t *shown = operation_to_json(operation);
+		json_t *metadata = json_object_get(shown, "metadata");
+		const char *text = json_string_value(json_object_get(metadata, "image_progress"));
+		const char *updated = json_string_value(json_object_get(shown, "updated_at"));
+		bool there = text && strcmp(text, wanted) == 0;
+		int changed = there || operation_wait(operation, 15000, updated, -1);
+		json_decref(shown);
+		if (there)
+			return;
+		assert_int_equal(changed, 1);
+	}
+}
+
 static void test_cancel(void **state)
 {
 	struct fixture *fixture = *state;
@@ -380,11 +397,7 @@ static void test_cancel(void **state)
 	struct operation *operation = start_operation(&caller, fixture, "stuck");
 	pid_t template = wait_for_pid(fixture, "pid");
 	pid_t hidden = wait_for_pid(fixture, "hidden");
-	json_t *shown = operation_to_json(operation);
-	json_t *metadata = json_object_get(shown, "metadata");
-	assert_string_equal(json_string_value(json_object_get(metadata, "image_progress")),
-			    "working");
-	json_decref(shown);
+	wait_for_progress(operation, "working");
 	assert_int_equal(operation_cancel(operation, NULL), 0);
 	assert_int_equal(operation_wait(operation, 15000, NULL, -1), 1);
 	assert_int_equal(operation_get_status(operation), OPERATION_CANCELLED);
