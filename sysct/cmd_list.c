@@ -13,17 +13,21 @@
 static const char default_columns[] = "ns46tS";
 static const char fast_columns[] = "nsacPt";
 
-static bool need_state(const struct cli *cli, const struct columns *columns,
-		       enum output_format format)
+static const char *list_path(const struct cli *cli, const struct columns *columns,
+			     enum output_format format)
 {
-	if (options_given(&cli->options, "fast"))
-		return false;
-	if (columns_need_state(columns) || format == OUTPUT_JSON || format == OUTPUT_YAML)
-		return true;
+	static const char *const paths[] = {
+		[COLUMN_PLAIN] = "/1.0/instances?recursion=1",
+		[COLUMN_NETWORK] = "/1.0/instances?recursion=2&state=network",
+		[COLUMN_STATE] = "/1.0/instances?recursion=2",
+	};
+	enum column_source source = columns_source(columns);
+	if (format == OUTPUT_JSON || format == OUTPUT_YAML)
+		source = COLUMN_STATE;
 	for (int i = 0; i < cli->options.count; i++)
 		if (filter_needs_state(cli->options.words[i]))
-			return true;
-	return false;
+			source = COLUMN_STATE;
+	return paths[options_given(&cli->options, "fast") ? COLUMN_PLAIN : source];
 }
 
 static int compare_names(const void *a, const void *b)
@@ -83,8 +87,7 @@ static int run_list(struct cli *cli, struct error **error)
 	if (output_format_parse(options_value(&cli->options, "format"), &format, error) < 0 ||
 	    parse_columns(cli, &columns, error) < 0)
 		return cli_mark_usage(cli);
-	const char *path = need_state(cli, &columns, format) ? "/1.0/instances?recursion=2"
-							     : "/1.0/instances?recursion=1";
+	const char *path = list_path(cli, &columns, format);
 	cleanup_json json_t *all = client_get(cli_client(cli), path, error);
 	cleanup_json json_t *chosen = all ? filter_list(cli, all, error) : NULL;
 	if (!chosen)

@@ -219,28 +219,29 @@ static void append_image_short(struct strbuf *cell, const json_t *instance)
 }
 
 const struct column_row column_rows[] = {
-	{'4', "IPV4", "IPv4 addresses", true, append_ipv4},
-	{'6', "IPV6", "IPv6 addresses", true, append_ipv6},
-	{'a', "ARCHITECTURE", "architecture", false, append_architecture},
-	{'b', "STORAGE POOL", "storage pool of the root disk", false, append_pool},
-	{'c', "CREATED AT", "date of creation", false, append_created},
-	{'d', "DESCRIPTION", "description", false, append_description},
-	{'D', "DISK USAGE", "bytes that the root disk uses", true, append_disk},
-	{'e', "PROJECT", "project", false, append_project},
-	{'f', "BASE IMAGE", "fingerprint of the image, 12 digits", false, append_image_short},
-	{'F', "BASE IMAGE", "fingerprint of the image", false, append_image},
-	{'l', "LAST USED AT", "date of the last start", false, append_used},
-	{'L', "LOCATION", "location", false, append_location},
-	{'m', "MEMORY USAGE", "memory in use", true, append_memory},
-	{'M', "MEMORY USAGE%", "memory in use, of its limit", true, append_memory_share},
-	{'n', "NAME", "name", false, append_name},
-	{'N', "PROCESSES", "number of processes", true, append_processes},
-	{'p', "PID", "process id of init on the host", true, append_pid},
-	{'P', "PROFILES", "profiles", false, append_profiles},
-	{'s', "STATE", "state", false, append_status},
-	{'S', "SNAPSHOTS", "number of snapshots", true, append_snapshots},
-	{'t', "TYPE", "type, and if it is ephemeral", false, append_type},
-	{'u', "CPU USAGE", "seconds of CPU time used", true, append_cpu},
+	{'4', "IPV4", "IPv4 addresses", COLUMN_NETWORK, append_ipv4},
+	{'6', "IPV6", "IPv6 addresses", COLUMN_NETWORK, append_ipv6},
+	{'a', "ARCHITECTURE", "architecture", COLUMN_PLAIN, append_architecture},
+	{'b', "STORAGE POOL", "storage pool of the root disk", COLUMN_PLAIN, append_pool},
+	{'c', "CREATED AT", "date of creation", COLUMN_PLAIN, append_created},
+	{'d', "DESCRIPTION", "description", COLUMN_PLAIN, append_description},
+	{'D', "DISK USAGE", "bytes that the root disk uses", COLUMN_STATE, append_disk},
+	{'e', "PROJECT", "project", COLUMN_PLAIN, append_project},
+	{'f', "BASE IMAGE", "fingerprint of the image, 12 digits", COLUMN_PLAIN,
+	 append_image_short},
+	{'F', "BASE IMAGE", "fingerprint of the image", COLUMN_PLAIN, append_image},
+	{'l', "LAST USED AT", "date of the last start", COLUMN_PLAIN, append_used},
+	{'L', "LOCATION", "location", COLUMN_PLAIN, append_location},
+	{'m', "MEMORY USAGE", "memory in use", COLUMN_STATE, append_memory},
+	{'M', "MEMORY USAGE%", "memory in use, of its limit", COLUMN_STATE, append_memory_share},
+	{'n', "NAME", "name", COLUMN_PLAIN, append_name},
+	{'N', "PROCESSES", "number of processes", COLUMN_STATE, append_processes},
+	{'p', "PID", "process id of init on the host", COLUMN_NETWORK, append_pid},
+	{'P', "PROFILES", "profiles", COLUMN_PLAIN, append_profiles},
+	{'s', "STATE", "state", COLUMN_PLAIN, append_status},
+	{'S', "SNAPSHOTS", "number of snapshots", COLUMN_NETWORK, append_snapshots},
+	{'t', "TYPE", "type, and if it is ephemeral", COLUMN_PLAIN, append_type},
+	{'u', "CPU USAGE", "seconds of CPU time used", COLUMN_STATE, append_cpu},
 	{0},
 };
 
@@ -331,12 +332,13 @@ void columns_free(struct columns *columns)
 	*columns = (struct columns){0};
 }
 
-bool columns_need_state(const struct columns *columns)
+enum column_source columns_source(const struct columns *columns)
 {
+	enum column_source source = COLUMN_PLAIN;
 	for (size_t i = 0; i < columns->count; i++)
-		if (columns->list[i].row && columns->list[i].row->needs_state)
-			return true;
-	return false;
+		if (columns->list[i].row && columns->list[i].row->source > source)
+			source = columns->list[i].row->source;
+	return source;
 }
 
 void columns_start(const struct columns *columns, struct table *table)

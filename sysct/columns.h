@@ -9,11 +9,14 @@
 #include "lib/strbuf.h"
 #include "output.h"
 
+/* What the server must be asked for a column: more costs more. */
+enum column_source { COLUMN_PLAIN, COLUMN_NETWORK, COLUMN_STATE };
+
 struct column_row {
 	char letter;
 	const char *header;
 	const char *help;
-	bool needs_state; /* only recursion=2 tells it */
+	enum column_source source;
 	void (*append)(struct strbuf *cell, const json_t *instance);
 };
 
@@ -38,7 +41,7 @@ struct columns {
 /* "ns4,user.purpose:FOR,devices:eth0.parent:ON:10", as in lxc. */
 int columns_parse(struct columns *columns, const char *text, struct error **error);
 void columns_free(struct columns *columns);
-bool columns_need_state(const struct columns *columns);
+enum column_source columns_source(const struct columns *columns);
 
 /* Starts @table with the headers; then one call for each instance. */
 void columns_start(const struct columns *columns, struct table *table);

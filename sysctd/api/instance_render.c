@@ -41,38 +41,45 @@ struct snapshot {
 	struct cgroup_usage usage;
 };
 
-static void take(struct instance *instance, struct snapshot *now)
+static void take(struct instance *instance, bool usage, struct snapshot *now)
 {
 	pthread_mutex_lock(&instance->lock);
 	*now = (struct snapshot){.state = instance->state};
 	if (instance->cgroup.unified >= 0) {
 		now->pid = instance->link.pid;
 		now->started_at = instance->link.started_at;
-		cgroup_read_usage(&instance->cgroup, &now->usage);
+		if (usage)
+			cgroup_read_usage(&instance->cgroup, &now->usage);
 	}
 	pthread_mutex_unlock(&instance->lock);
 }
 
-json_t *instance_render_state(struct instance *instance)
+static void add_usage(json_t *state, const struct snapshot *now)
 {
-	struct snapshot now;
-	take(instance, &now);
-	return json_pack(
-		"{s:s, s:i, s:{}, s:o, s:o?, s:i, s:o, s:{s:o}, s:o}", "status",
-		instance_state_to_string(now.state), "status_code", instance_state_code(now.state),
-		"disk", "memory", render_memory(&now.usage), "network",
-		now.pid ? instance_network_render(now.pid) : NULL, "pid", (int)now.pid, "processes",
-		or_zero(now.pid ? now.usage.processes : 0), "cpu", "usage",
-		or_zero(now.usage.cpu_nanoseconds), "started_at", render_time(now.started_at));
+	json_object_set_new(state, "disk", json_object());
+	json_object_set_new(state, "memory", render_memory(&now->usage));
+	json_object_set_new(state, "processes", or_zero(now->pid ? now->usage.processes : 0));
+	json_object_set_new(state, "cpu",
+			    json_pack("{s:o}", "usage", or_zero(now->usage.cpu_nanoseconds)));
 }
 
-static json_t *render_state_of(struct instance *instance)
+json_t *instance_render_state(struct instance *instance, enum instance_detail detail)
 {
-	return instance ? instance_render_state(instance) : json_null();
+	struct snapshot now;
+	take(instance, detail == INSTANCE_FULL, &now);
+	json_t *state = json_pack("{s:s, s:i, s:o?, s:i, s:o}", "status",
+				  instance_state_to_string(now.state), "status_code",
+				  instance_state_code(now.state), "network",
+				  now.pid ? instance_network_render(now.pid) : NULL, "pid",
+				  (int)now.pid, "started_at", render_time(now.started_at));
+	if (state && detail == INSTANCE_FULL)
+		add_usage(state, &now);
+	return state;
 }
 
 json_t *instance_render(const struct instance_row *row, const struct profile_list *profiles,
-			struct instance *instance, bool full, struct error **error)
+			struct instance *instance, enum instance_detail detail,
+			struct error **error)
 {
 	json_t *config = NULL, *devices = NULL;
 	if (config_expand(profiles, row->profiles, row->config, row->devices, &config, &devices,
@@ -90,8 +97,10 @@ json_t *instance_render(const struct instance_row *row, const struct profile_lis
 			  render_time(row->last_used_at), "status", instance_state_to_string(state),
 			  "status_code", instance_state_code(state), "type", "container",
 			  "location", "none", "project", "default");
-	if (object && full) {
-		json_object_set_new(object, "state", render_state_of(instance));
+	if (object && detail != INSTANCE_PLAIN) {
+		json_object_set_new(object, "state",
+				    instance ? instance_render_state(instance, detail)
+					     : json_null());
 		json_object_set_new(object, "snapshots", json_null());
 		json_object_set_new(object, "backups", json_null());
 	}

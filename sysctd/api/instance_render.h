@@ -11,19 +11,27 @@
 struct instance;
 struct server;
 
+/* How much of an instance's state is read: most of the cost of a long list. */
+enum instance_detail {
+	INSTANCE_PLAIN,
+	INSTANCE_NETWORK, /* status, pid and addresses: ?state=network (ours) */
+	INSTANCE_FULL,
+};
+
 /**
  * instance_render - one instance.
  * @profiles: all of them, to expand the configuration.
  * @instance: for its state; NULL when it is gone meanwhile.
- * @full: with "state", "snapshots" and "backups" (recursion=2).
+ * @detail: more than INSTANCE_PLAIN comes with "state", "snapshots" and "backups" (recursion=2).
  */
 json_t *instance_render(const struct instance_row *row, const struct profile_list *profiles,
-			struct instance *instance, bool full, struct error **error);
+			struct instance *instance, enum instance_detail detail,
+			struct error **error);
 
 /* What an ETag of an instance is made from: what PUT can change, without the description. */
 json_t *instance_render_etag(const struct instance_row *row);
 
 /* "/1.0/instances/NAME/state". */
-json_t *instance_render_state(struct instance *instance);
+json_t *instance_render_state(struct instance *instance, enum instance_detail detail);
 
 #endif

@@ -141,7 +141,7 @@ static struct response *get_state(struct request *request, struct error **error)
 	const char *name = request_parameter(request, "name");
 	cleanup_instance struct instance *instance =
 		instance_find(request_server(request), name, error);
-	return instance ? response_sync(instance_render_state(instance)) : NULL;
+	return instance ? response_sync(instance_render_state(instance, INSTANCE_FULL)) : NULL;
 }
 
 const struct route instance_state_routes[] = {

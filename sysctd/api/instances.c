@@ -12,12 +12,21 @@
 #include "operation.h"
 #include "server.h"
 
+/* ?state=network is ours: who lists a hundred instances often wants their addresses alone. */
+static enum instance_detail list_detail(const struct request *request)
+{
+	const char *state = request_query(request, "state");
+	if (request_recursion(request) < 2)
+		return INSTANCE_PLAIN;
+	return state && strcmp(state, "network") == 0 ? INSTANCE_NETWORK : INSTANCE_FULL;
+}
+
 static struct response *list(struct request *request, struct error **error)
 {
 	struct server *server = request_server(request);
 	cleanup_instance_list struct instance_list rows = {0};
 	cleanup_profile_list struct profile_list profiles = {0};
-	bool full = request_recursion(request) > 1;
+	enum instance_detail detail = list_detail(request);
 	if (render_check_project(request, error) < 0 ||
 	    db_instance_list(server->db, &rows, error) < 0 ||
 	    db_profile_list(server->db, &profiles, error) < 0)
@@ -26,7 +35,7 @@ static struct response *list(struct request *request, struct error **error)
 	for (size_t i = 0; i < rows.count; i++) {
 		cleanup_instance struct instance *instance =
 			instance_find(server, rows.rows[i].name, NULL);
-		json_t *object = instance_render(&rows.rows[i], &profiles, instance, full, error);
+		json_t *object = instance_render(&rows.rows[i], &profiles, instance, detail, error);
 		if (!object) {
 			json_decref(objects);
 			return NULL;
@@ -47,8 +56,9 @@ static struct response *get(struct request *request, struct error **error)
 	    db_instance_get(server->db, name, &row, error) < 0 ||
 	    db_profile_list(server->db, &profiles, error) < 0)
 		return NULL;
-	bool full = request_recursion(request) > 0;
-	json_t *object = instance_render(&row, &profiles, instance, full, error);
+	enum instance_detail detail =
+		request_recursion(request) > 0 ? INSTANCE_FULL : INSTANCE_PLAIN;
+	json_t *object = instance_render(&row, &profiles, instance, detail, error);
 	if (!object)
 		return NULL;
 	json_t *etag = instance_render_etag(&row);

@@ -16,6 +16,9 @@ struct instance *instance_ref(struct instance *instance);
 void instance_registry_each(struct server *server,
 			    void (*visit)(struct instance *instance, void *data), void *data);
 
+/* Between its two calls a start is under way (cgroup_hold_back()). */
+void instance_registry_starting(struct server *server, bool begin);
+
 /* The monitor reported the end, or died: clean up and tell. @state: its last message, or NULL. */
 void instance_ended(struct instance *instance, const json_t *state);
 

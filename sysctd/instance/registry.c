@@ -17,6 +17,7 @@ struct instance_registry {
 	pthread_mutex_t lock;
 	struct instance *buckets[BUCKETS];
 	struct watcher *watcher;
+	unsigned starting; /* starts under way: all instances are held back meanwhile */
 };
 
 static unsigned bucket_of(const char *name)
@@ -176,6 +177,15 @@ void instance_registry_each(struct server *server,
 		instance_unref(all[i]);
 	}
 	free(all);
+}
+
+void instance_registry_starting(struct server *server, bool begin)
+{
+	struct instance_registry *registry = server->instances;
+	pthread_mutex_lock(&registry->lock);
+	if (begin ? registry->starting++ == 0 : --registry->starting == 0)
+		cgroup_hold_back(server->paths.cgroup, begin);
+	pthread_mutex_unlock(&registry->lock);
 }
 
 static void count_one(struct instance *instance, void *data)

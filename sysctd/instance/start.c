@@ -63,7 +63,9 @@ static int spawn(struct instance *instance, const struct instance_row *row, stru
 		return -1;
 	struct monitor_link link = MONITOR_LINK_INIT;
 	fault_point("start.spec");
+	instance_registry_starting(server, true);
 	int result = monitor_spawn(program, directory, spec, &link, error);
+	instance_registry_starting(server, false);
 	json_decref(spec);
 	if (result < 0) {
 		monitor_link_close(&link);

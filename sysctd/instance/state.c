@@ -85,9 +85,6 @@ void instance_set_state(struct instance *instance, enum instance_state state)
 		pthread_cond_broadcast(&instance->changed);
 	}
 	pthread_mutex_unlock(&instance->lock);
-	if (allowed && (state == INSTANCE_RUNNING || state == INSTANCE_STOPPED))
-		cgroup_weigh(instance->server->paths.cgroup,
-			     instance_count_running(instance->server));
 	if (!allowed && old != state)
 		log_event(LOG_LEVEL_WARNING, instance->name, "state %s to %s is not a transition",
 			  states[old].name, states[state].name);

@@ -119,20 +119,19 @@ int cgroup_prepare(const char *base, struct error **error)
 	} else if (make_v1(base, error) < 0) {
 		return -1;
 	}
+	cgroup_hold_back(base, false); /* a daemon that was killed may have left it */
 	return make_directory(monitors, error);
 }
 
-void cgroup_weigh(const char *base, unsigned running)
+void cgroup_hold_back(const char *base, bool hold)
 {
-	/* Defaults and largest values of cpu.weight and cpu.shares. */
+	/* Least and usual values of cpu.weight and cpu.shares. */
 	bool pure = layout_is_pure_v2();
-	unsigned one = pure ? 100 : 1024, most = pure ? 10000 : 262144;
-	unsigned weight = running < 1 ? one : running > most / one ? most : running * one;
 	cleanup_free char *file = memory_printf(CGROUP_ROOT "/%s%s/%s", pure ? "" : "cpu/", base,
 						pure ? "cpu.weight" : "cpu.shares");
-	cleanup_free char *text = memory_printf("%u", weight);
+	const char *value = pure ? (hold ? "1" : "100") : (hold ? "2" : "1024");
 	/* A host without the controller has nothing to share out. */
-	file_poke_at(AT_FDCWD, file, text, NULL);
+	file_poke_at(AT_FDCWD, file, value, NULL);
 }
 
 /* Removes a directory of the cgroup file system and the empty ones below it.

@@ -48,10 +48,12 @@ const char *cgroup_unified_root(void);
 int cgroup_prepare(const char *base, struct error **error);
 
 /**
- * cgroup_weigh - give the daemon's directory the processor share of @running instances.
- * Each then weighs as much as a service of the host, not all together.
+ * cgroup_hold_back - give all instances of a daemon the least weight, or the usual one.
+ * Twenty booting systemds move processes between control groups, which holds the
+ * kernel's lock on all thread groups for RCU grace periods, and each clone waits
+ * for it: a start that is under way goes first. On an idle processor it costs nothing.
  */
-void cgroup_weigh(const char *base, unsigned running);
+void cgroup_hold_back(const char *base, bool hold);
 
 /* Removes what cgroup_prepare() made, if it is empty. */
 void cgroup_unprepare(const char *base);

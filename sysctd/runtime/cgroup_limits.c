@@ -162,8 +162,10 @@ void cgroup_read_usage(const struct cgroup *cgroup, struct cgroup_usage *usage)
 	else
 		read_v1(cgroup, usage);
 	/* cpu.stat is in every cgroup2 directory, with or without the controller. */
-	cleanup_free char *stat = file_try_read_at(cgroup->unified, "cpu.stat");
+	cleanup_close int stat = openat(cgroup->unified, "cpu.stat", O_RDONLY | O_CLOEXEC);
+	char text[64] = "";
 	long long microseconds;
-	if (stat && sscanf(stat, "usage_usec %lld", &microseconds) == 1)
+	if (stat >= 0 && read(stat, text, sizeof(text) - 1) > 0 &&
+	    sscanf(text, "usage_usec %lld", &microseconds) == 1)
 		usage->cpu_nanoseconds = microseconds * 1000;
 }

@@ -81,8 +81,9 @@ static int start_container(struct monitor *monitor, struct error **error)
 	return 0;
 }
 
-/* Everything that belongs to one run of init: the pid namespace died with it,
- * what is left is ours to take down. */
+/* What belongs to one run of init: the pid namespace died with it. The root
+ * file system stays mounted: unmounting an overlay writes out its upper's whole file
+ * system, which a reboot waits for and an end does not (our mount namespace ends with us). */
 static void take_down(struct monitor *monitor)
 {
 	event_loop_remove(&monitor->loop, &monitor->init);
@@ -91,7 +92,6 @@ static void take_down(struct monitor *monitor)
 	cgroup_close(&monitor->cgroup);
 	if (monitor->spec.cgroup)
 		cgroup_destroy(monitor->spec.cgroup, NULL);
-	rootfs_unmount();
 }
 
 static void finish(struct monitor *monitor, const char *reason, int status, const char *message)
@@ -154,6 +154,7 @@ static void reboot(struct monitor *monitor)
 		clock_nanoseconds(CLOCK_MONOTONIC) - monitor->boot_clock < QUICK * 1000000000LL;
 	monitor_sessions_end(monitor);
 	take_down(monitor);
+	rootfs_unmount();
 	monitor->quick_reboots = quick ? monitor->quick_reboots + 1 : 0;
 	struct itimerspec delay = {.it_value.tv_sec = 5};
 	int timer = monitor->quick_reboots > QUICK_LIMIT

@@ -63,8 +63,8 @@ exits 143 -- sh -c 'kill -TERM $$'
 exits 129 -- sh -c 'kill -HUP $$'
 
 # --- environment, directory, user
-is "$(lxc exec box -- env | sort | paste -sd ' ')" \
-	"HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=${TERM:-dumb} USER=root" \
+is "$(TERM=dumb lxc exec box -- env | sort | paste -sd ' ')" \
+	"HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb USER=root" \
 	"the environment that LXD gives"
 is "$(lxc exec box --env A=b --env "C=d  e=f" -- sh -c 'echo "$A|$C"')" "b|d  e=f" "--env"
 is "$(lxc exec box --env HOME=/srv --env USER=me -- sh -c 'echo $HOME $USER')" "/srv me" "--env comes before the defaults"
