@@ -1,5 +1,6 @@
 /* See operation.h: the books of all operations, and the one timer they need. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -98,13 +99,25 @@ static void wait_for_due(struct operation_manager *manager)
 		pthread_cond_wait(&manager->timer, &manager->lock);
 }
 
+/* Under the lock, which is given up meanwhile: work is over, and its memory goes back
+ * to the host (malloc_trim(3)), or a daemon would stay as large as its busiest moment. */
+static void give_memory_back(struct operation_manager *manager)
+{
+	pthread_mutex_unlock(&manager->lock);
+	malloc_trim(0);
+	pthread_mutex_lock(&manager->lock);
+}
+
 static void *run_timer(void *data)
 {
 	struct operation_manager *manager = data;
 	pthread_mutex_lock(&manager->lock);
 	for (;;) {
+		bool forgot = false;
 		while (do_due(manager))
-			;
+			forgot = true;
+		if (forgot && !manager->finished && !manager->ending)
+			give_memory_back(manager);
 		if (manager->ending)
 			break;
 		wait_for_due(manager);

@@ -29,8 +29,14 @@ static void add_address(json_t *list, const char *family, const char *address, i
 					      address, "netmask", netmask, "scope", scope));
 }
 
+/* The kernel gives the interface both addresses when it comes up: the routing
+ * table, which is dear to print, is asked where there is no IPv6. */
 static void add_ipv4(json_t *list, pid_t pid)
 {
+	if (json_array_size(list) > 0) {
+		add_address(list, "inet", "127.0.0.1", 8, "local");
+		return;
+	}
 	cleanup_free char *table = read_net(pid, "fib_trie");
 	/* The local table comes second and lists an address before "host LOCAL". */
 	if (table && strstr(table, "|-- 127.0.0.1\n"))
@@ -77,9 +83,9 @@ static json_t *render_interface(pid_t pid, const char *name, const char *numbers
 {
 	json_t *addresses = json_array();
 	bool loopback = strcmp(name, "lo") == 0;
+	add_ipv6(addresses, pid, name);
 	if (loopback)
 		add_ipv4(addresses, pid);
-	add_ipv6(addresses, pid, name);
 	const char *state = json_array_size(addresses) ? "up" : "down";
 	return json_pack("{s:o, s:o, s:s, s:s, s:i, s:s, s:s}", "addresses", addresses, "counters",
 			 render_counters(numbers), "hwaddr", "", "host_name", "", "mtu",
