@@ -21,9 +21,13 @@ static const char *list_path(const struct cli *cli, const struct columns *column
 		[COLUMN_NETWORK] = "/1.0/instances?recursion=2&state=network",
 		[COLUMN_STATE] = "/1.0/instances?recursion=2",
 	};
+	static const char brief[] = "/1.0/instances?recursion=2&state=network&"
+				    "fields=name,status,type,ephemeral,state,snapshots";
 	enum column_source source = columns_source(columns);
 	if (format == OUTPUT_JSON || format == OUTPUT_YAML)
 		source = COLUMN_STATE;
+	else if (cli->options.count == 0 && columns_are_brief(columns))
+		return brief;
 	for (int i = 0; i < cli->options.count; i++)
 		if (filter_needs_state(cli->options.words[i]))
 			source = COLUMN_STATE;

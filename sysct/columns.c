@@ -341,6 +341,14 @@ enum column_source columns_source(const struct columns *columns)
 	return source;
 }
 
+bool columns_are_brief(const struct columns *columns)
+{
+	for (size_t i = 0; i < columns->count; i++)
+		if (!columns->list[i].row || !strchr("ns46tS", columns->list[i].row->letter))
+			return false;
+	return true;
+}
+
 void columns_start(const struct columns *columns, struct table *table)
 {
 	cleanup_free const char **headers = memory_alloc(sizeof(char *) * columns->count);

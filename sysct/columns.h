@@ -43,6 +43,9 @@ int columns_parse(struct columns *columns, const char *text, struct error **erro
 void columns_free(struct columns *columns);
 enum column_source columns_source(const struct columns *columns);
 
+/* Whether name, status, type, ephemeral, snapshots and addresses are enough: the usual list. */
+bool columns_are_brief(const struct columns *columns);
+
 /* Starts @table with the headers; then one call for each instance. */
 void columns_start(const struct columns *columns, struct table *table);
 void columns_add(const struct columns *columns, struct table *table, const json_t *instance);
