@@ -31,9 +31,9 @@ static void add_address(json_t *list, const char *family, const char *address, i
 
 /* The kernel gives the interface both addresses when it comes up: the routing
  * table, which is dear to print, is asked where there is no IPv6. */
-static void add_ipv4(json_t *list, pid_t pid)
+static void add_ipv4(json_t *list, pid_t pid, bool has_ipv6)
 {
-	if (json_array_size(list) > 0) {
+	if (has_ipv6) {
 		add_address(list, "inet", "127.0.0.1", 8, "local");
 		return;
 	}
@@ -83,9 +83,12 @@ static json_t *render_interface(pid_t pid, const char *name, const char *numbers
 {
 	json_t *addresses = json_array();
 	bool loopback = strcmp(name, "lo") == 0;
-	add_ipv6(addresses, pid, name);
+	json_t *ipv6 = json_array();
+	add_ipv6(ipv6, pid, name);
 	if (loopback)
-		add_ipv4(addresses, pid);
+		add_ipv4(addresses, pid, json_array_size(ipv6) > 0);
+	json_array_extend(addresses, ipv6);
+	json_decref(ipv6);
 	const char *state = json_array_size(addresses) ? "up" : "down";
 	return json_pack("{s:o, s:o, s:s, s:s, s:i, s:s, s:s}", "addresses", addresses, "counters",
 			 render_counters(numbers), "hwaddr", "", "host_name", "", "mtu",
