@@ -1,7 +1,6 @@
 /* See process.h. */
 #include "process.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,18 +33,6 @@ unsigned long long process_start_time(pid_t pid)
 	return at ? strtoull(at, NULL, 10) : 0;
 }
 
-int process_pidfd_open_exact(pid_t pid, unsigned long long start_time)
-{
-	cleanup_close int fd = process_pidfd_open(pid);
-	if (fd < 0)
-		return -1;
-	if (process_start_time(pid) != start_time) {
-		errno = ESRCH;
-		return -1;
-	}
-	return steal_fd(&fd);
-}
-
 static bool in_mask(const char *status, const char *field, int signal)
 {
 	const char *at = strstr(status, field);
@@ -59,31 +46,4 @@ bool process_takes_signal(pid_t pid, int signal)
 	cleanup_free char *status = file_try_read_at(-1, path);
 	return status &&
 	       (in_mask(status, "\nSigCgt:", signal) || in_mask(status, "\nSigBlk:", signal));
-}
-
-static int signal_from_name(const char *name)
-{
-	for (int i = 1; i < NSIG; i++) {
-		const char *known = sigabbrev_np(i);
-		if (known && strcasecmp(known, name) == 0)
-			return i;
-	}
-	return -1;
-}
-
-int process_signal_from_string(const char *name)
-{
-	char *end;
-	if (strncasecmp(name, "SIG", 3) == 0)
-		name += 3;
-	if (strncasecmp(name, "RTMIN+", 6) == 0) {
-		long offset = strtol(name + 6, &end, 10);
-		bool fits =
-			end != name + 6 && !*end && offset >= 0 && SIGRTMIN + offset <= SIGRTMAX;
-		return fits ? SIGRTMIN + (int)offset : -1;
-	}
-	long number = strtol(name, &end, 10);
-	if (end != name && !*end)
-		return number > 0 && number <= SIGRTMAX ? (int)number : -1;
-	return signal_from_name(name);
 }

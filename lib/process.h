@@ -1,11 +1,9 @@
-/* Processes by pidfd and start time: a recycled pid is never taken for the old one. */
+/* Processes, held by pidfd: a recycled pid is never taken for the old one. */
 #ifndef SYSCT_PROCESS_H
 #define SYSCT_PROCESS_H
 
 #include <stdbool.h>
 #include <sys/types.h>
-
-#include "error.h"
 
 int process_pidfd_open(pid_t pid);		 /* -1 with errno */
 int process_pidfd_signal(int pidfd, int signal); /* -1 with errno */
@@ -13,16 +11,10 @@ int process_pidfd_signal(int pidfd, int signal); /* -1 with errno */
 /* Start time of a process in clock ticks since boot (proc(5), stat field 22); 0 when it is gone. */
 unsigned long long process_start_time(pid_t pid);
 
-/* A pidfd of @pid if it is the process that started at @start_time; else -1 with ESRCH. */
-int process_pidfd_open_exact(pid_t pid, unsigned long long start_time);
-
 /**
  * process_takes_signal - whether it handles a signal or has it blocked (proc(5), SigCgt and SigBlk).
  * The first process of a pid namespace never gets one that it does not (pid_namespaces(7)).
  */
 bool process_takes_signal(pid_t pid, int signal);
-
-/* "TERM", "SIGTERM", "SIGRTMIN+3" or a number; -1 when there is no such signal. */
-int process_signal_from_string(const char *name);
 
 #endif

@@ -80,9 +80,6 @@ int operation_manager_stop(struct operation_manager *manager, int timeout);
 /* After a stop that returned 0. Operations that others still hold stay valid. */
 void operation_manager_free(struct operation_manager *manager);
 
-/* How many run. */
-unsigned operation_manager_running(struct operation_manager *manager);
-
 /**
  * operation_run - start at once.
  * What @spec gives away is taken in every case, @data too (@destroy is called

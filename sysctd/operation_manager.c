@@ -265,14 +265,6 @@ json_t *operation_manager_list(struct operation_manager *manager, int recursion,
 	return list;
 }
 
-unsigned operation_manager_running(struct operation_manager *manager)
-{
-	pthread_mutex_lock(&manager->lock);
-	unsigned running = manager->running;
-	pthread_mutex_unlock(&manager->lock);
-	return running;
-}
-
 int operation_manager_stop(struct operation_manager *manager, int timeout)
 {
 	size_t count;
