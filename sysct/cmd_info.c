@@ -52,6 +52,7 @@ static void print_identity(const json_t *instance)
 	print_upper("Status", json_text(instance, "status"));
 	printf("Type: %s%s\n", json_text(instance, "type"),
 	       json_is_true(json_object_get(instance, "ephemeral")) ? " (ephemeral)" : "");
+	print_text("Stopped because", json_text(json_object_get(instance, "state"), "last_error"));
 	print_text("Architecture", json_text(instance, "architecture"));
 	print_number("PID", json_object_get(instance, "state"), "pid");
 	print_text("Created", json_text(instance, "created_at"));

@@ -44,13 +44,10 @@ struct options {
 };
 
 static const struct route *const routes[] = {
-	server_info_routes,    resources_routes,
-	instance_routes,       instance_state_routes,
-	exec_routes,	       console_routes,
-	image_routes,	       image_alias_routes,
-	profile_routes,	       storage_pool_routes,
-	storage_volume_routes, instance_log_routes,
-	metadata_routes,       NULL,
+	server_info_routes,	resources_routes,      instance_routes, instance_create_routes,
+	instance_change_routes, instance_state_routes, exec_routes,	console_routes,
+	image_routes,		image_alias_routes,    profile_routes,	storage_pool_routes,
+	storage_volume_routes,	instance_log_routes,   metadata_routes, NULL,
 };
 
 static void print_usage(FILE *out)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/exec.h"
+#include "api/instance_render.h"
 #include "api/render.h"
 #include "api/routes.h"
 #include "api/websocket.h"
@@ -134,7 +135,7 @@ static struct response *post_console(struct request *request, struct error **err
 {
 	static const char *const sockets[] = {"0", "control", NULL};
 	const char *name = request_parameter(request, "name");
-	struct instance *instance = instance_find(request_server(request), name, error);
+	struct instance *instance = instance_of_request(request, error);
 	struct operation *operation = NULL;
 	if (!instance)
 		return NULL;
@@ -178,9 +179,7 @@ static void append_file(struct strbuf *text, const char *directory, const char *
 /* The last MiB: the end of the old file and all of the new one. */
 static struct response *get_console(struct request *request, struct error **error)
 {
-	const char *name = request_parameter(request, "name");
-	cleanup_instance struct instance *instance =
-		instance_find(request_server(request), name, error);
+	cleanup_instance struct instance *instance = instance_of_request(request, error);
 	if (!instance)
 		return NULL;
 	cleanup_free char *directory = instance_log_directory(instance);
@@ -195,9 +194,7 @@ static struct response *get_console(struct request *request, struct error **erro
 
 static struct response *delete_console(struct request *request, struct error **error)
 {
-	const char *name = request_parameter(request, "name");
-	cleanup_instance struct instance *instance =
-		instance_find(request_server(request), name, error);
+	cleanup_instance struct instance *instance = instance_of_request(request, error);
 	if (!instance)
 		return NULL;
 	cleanup_free char *directory = instance_log_directory(instance);

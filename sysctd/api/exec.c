@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "api/exec.h"
+#include "api/instance_render.h"
 #include "api/render.h"
 #include "api/routes.h"
 #include "cleanup.h"
@@ -208,9 +209,7 @@ static struct response *start_session(struct request *request, struct instance *
 static struct response *post_exec(struct request *request, struct error **error)
 {
 	json_t *body = request_body_object(request, error);
-	const char *name = request_parameter(request, "name");
-	struct instance *instance =
-		body ? instance_find(request_server(request), name, error) : NULL;
+	struct instance *instance = body ? instance_of_request(request, error) : NULL;
 	bool connected = false;
 	if (!instance)
 		return NULL;

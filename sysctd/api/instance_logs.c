@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "api/instance_render.h"
 #include "api/render.h"
 #include "api/routes.h"
 #include "cleanup.h"
@@ -32,8 +33,7 @@ static char *log_path(const struct instance *instance, size_t which)
 static struct response *list(struct request *request, struct error **error)
 {
 	const char *name = request_parameter(request, "name");
-	cleanup_instance struct instance *instance =
-		instance_find(request_server(request), name, error);
+	cleanup_instance struct instance *instance = instance_of_request(request, error);
 	struct stat status;
 	if (!instance)
 		return NULL;
@@ -51,8 +51,7 @@ static struct response *list(struct request *request, struct error **error)
 static struct response *get(struct request *request, struct error **error)
 {
 	const char *file = request_parameter(request, "file");
-	cleanup_instance struct instance *instance =
-		instance_find(request_server(request), request_parameter(request, "name"), error);
+	cleanup_instance struct instance *instance = instance_of_request(request, error);
 	struct stat status;
 	for (size_t i = 0; instance && i < sizeof(logs) / sizeof(logs[0]); i++) {
 		if (strcmp(file, logs[i].name) != 0)

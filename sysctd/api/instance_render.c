@@ -13,6 +13,17 @@
 #include "memory.h"
 #include "server.h"
 
+struct instance *instance_of_request(struct request *request, struct error **error)
+{
+	return instance_find(request_server(request), request_parameter(request, "name"), error);
+}
+
+json_t *instance_render_resources(const char *name)
+{
+	json_t *url = render_url("/1.0/instances", name);
+	return json_pack("{s:[o]}", "instances", url);
+}
+
 json_t *instance_render_etag(const struct instance_row *row)
 {
 	return json_pack("[s, O, O, b, O]", row->architecture, row->config, row->devices,
@@ -74,6 +85,9 @@ json_t *instance_render_state(struct instance *instance, enum instance_detail de
 				  (int)now.pid, "started_at", render_time(now.started_at));
 	if (state && detail == INSTANCE_FULL)
 		add_usage(state, &now);
+	cleanup_free char *reason = now.pid ? NULL : instance_reason(instance);
+	if (state && reason)
+		json_object_set_new(state, "last_error", json_string(reason)); /* ours */
 	return state;
 }
 

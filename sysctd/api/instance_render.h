@@ -9,6 +9,7 @@
 #include "error.h"
 
 struct instance;
+struct request;
 struct server;
 
 /* How much of an instance's state is read: most of the cost of a long list. */
@@ -30,6 +31,12 @@ json_t *instance_render(const struct instance_row *row, const struct profile_lis
 
 /* What an ETag of an instance is made from: what PUT can change, without the description. */
 json_t *instance_render_etag(const struct instance_row *row);
+
+/* The instance that the request's path names: a reference, or NULL with ERROR_NOT_FOUND. */
+struct instance *instance_of_request(struct request *request, struct error **error);
+
+/* The "resources" of an operation on an instance. */
+json_t *instance_render_resources(const char *name);
 
 /* "/1.0/instances/NAME/state". */
 json_t *instance_render_state(struct instance *instance, enum instance_detail detail);

@@ -113,7 +113,7 @@ static struct response *put_state(struct request *request, struct error **error)
 	struct server *server = request_server(request);
 	const char *name = request_parameter(request, "name");
 	json_t *body = request_body_object(request, error);
-	struct instance *instance = body ? instance_find(server, name, error) : NULL;
+	struct instance *instance = body ? instance_of_request(request, error) : NULL;
 	struct operation *operation = NULL;
 	if (!instance)
 		return NULL;
@@ -138,9 +138,7 @@ static struct response *put_state(struct request *request, struct error **error)
 
 static struct response *get_state(struct request *request, struct error **error)
 {
-	const char *name = request_parameter(request, "name");
-	cleanup_instance struct instance *instance =
-		instance_find(request_server(request), name, error);
+	cleanup_instance struct instance *instance = instance_of_request(request, error);
 	return instance ? response_sync(instance_render_state(instance, INSTANCE_FULL)) : NULL;
 }
 

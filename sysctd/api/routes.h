@@ -16,6 +16,8 @@ extern const struct route storage_pool_routes[];
 extern const struct route storage_volume_routes[];
 
 extern const struct route instance_routes[];
+extern const struct route instance_create_routes[];
+extern const struct route instance_change_routes[];
 extern const struct route instance_state_routes[];
 extern const struct route instance_log_routes[];
 extern const struct route metadata_routes[];

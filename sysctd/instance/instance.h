@@ -118,6 +118,9 @@ char *instance_run_directory(const struct instance *instance);
 char *instance_cgroup_path(const struct instance *instance);
 char *instance_log_directory(const struct instance *instance);
 
+/* Why it stopped by itself, in a line; NULL when it runs or was asked to stop. The caller frees it. */
+char *instance_reason(struct instance *instance);
+
 /* "/1.0/instances/NAME" lifecycle event; @action is "instance-started". */
 void instance_publish(struct instance *instance, const char *action);
 

@@ -22,6 +22,11 @@ void instance_registry_starting(struct server *server, bool begin);
 /* The monitor reported the end, or died: clean up and tell. @state: its last message, or NULL. */
 void instance_ended(struct instance *instance, const json_t *state);
 
+/* reason.c: what @state says of the end is kept until the next start, unless a stop was asked for. */
+void instance_keep_reason(struct instance *instance, const json_t *state);
+void instance_forget_reason(struct instance *instance);
+void instance_load_reason(struct instance *instance);
+
 /* Why it stopped, with the console's last lines; NULL when it was asked to. The caller frees it. */
 char *instance_explain_end(struct instance *instance);
 

@@ -49,6 +49,8 @@ static void load_one(struct server *server, const struct instance_row *row)
 		json_decref(state);
 	} else if (ran && row->ephemeral) {
 		instance_ended(instance, NULL); /* the whole host went down */
+	} else {
+		instance_load_reason(instance);
 	}
 }
 

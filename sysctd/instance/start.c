@@ -22,36 +22,6 @@ static int check_startable(struct instance *instance, struct error **error)
 	return error_set(error, ERROR_INVALID, "The instance is already running");
 }
 
-static char *console_tail(const struct instance *instance, size_t lines)
-{
-	cleanup_free char *directory = instance_log_directory(instance);
-	cleanup_free char *path = memory_printf("%s/console.log", directory);
-	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char text[4097];
-	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
-	ssize_t count = size <= 0 ? 0 : pread(fd, text, 4096, size > 4096 ? size - 4096 : 0);
-	if (count <= 0)
-		return memory_strdup("");
-	text[count] = '\0';
-	char *at = text + count;
-	while (at > text && lines > 0)
-		if (*--at == '\n' && at[1] && --lines == 0)
-			at++;
-	return memory_strdup(at);
-}
-
-char *instance_explain_end(struct instance *instance)
-{
-	pthread_mutex_lock(&instance->lock);
-	cleanup_free char *reason =
-		instance->last_error ? memory_strdup(instance->last_error) : NULL;
-	pthread_mutex_unlock(&instance->lock);
-	if (!reason)
-		return NULL;
-	cleanup_free char *tail = console_tail(instance, 10);
-	return memory_printf("%s%s%s", reason, *tail ? "; the console's last lines:\n" : "", tail);
-}
-
 static int spawn(struct instance *instance, const struct instance_row *row, struct error **error)
 {
 	struct server *server = instance->server;
@@ -76,10 +46,9 @@ static int spawn(struct instance *instance, const struct instance_row *row, stru
 	pthread_mutex_lock(&instance->lock);
 	instance->link = link;
 	instance->stop_wanted = instance->kill_wanted = false;
-	free(instance->last_error);
-	instance->last_error = NULL;
 	cgroup_open(&instance->cgroup, cgroup, NULL);
 	pthread_mutex_unlock(&instance->lock);
+	instance_forget_reason(instance);
 	return 0;
 }
 

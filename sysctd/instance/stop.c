@@ -104,19 +104,18 @@ static bool init_listens(struct instance *instance, int number)
 
 /* The kernel drops a signal that init does not listen to, as just after its start, and does not
  * tell (busybox waits in sigtimedwait(2), where nobody sees it): then it is sent again, at growing
- * intervals. An init that shuts down already does not mind. @limit: milliseconds. */
-static int ask_init(struct instance *instance, int number, int limit, struct error **error)
+ * intervals. An init that shuts down already does not mind. @limit: milliseconds, less what it took. */
+static int ask_init(struct instance *instance, int number, int *limit, struct error **error)
 {
-	for (int interval = FIRST_INTERVAL; limit > interval; limit -= interval, interval *= 2) {
+	for (int interval = FIRST_INTERVAL;; *limit -= interval, interval *= 2) {
 		bool listens = init_listens(instance, number);
 		if (signal_init(instance, number, error) < 0)
 			return -1;
-		if (listens || interval > LAST_INTERVAL)
-			break;
+		if (listens || interval > LAST_INTERVAL || interval > *limit)
+			return 0;
 		if (instance_wait_stopped(instance, interval, NULL) == 0)
 			return 0;
 	}
-	return 0;
 }
 
 /* @timeout: seconds; without one, patience that a slow service gets through. */
@@ -130,14 +129,19 @@ static int graceful(struct instance *instance, int timeout, struct error **error
 	if (instance_get_state(held) == INSTANCE_FROZEN)
 		return error_set(error, ERROR_INVALID,
 				 "The instance is frozen: resume it, or stop it with --force");
-	int number, limit = (timeout > 0 ? timeout : DEFAULT_STOP_TIMEOUT) * 1000;
+	int number, seconds = timeout > 0 ? timeout : DEFAULT_STOP_TIMEOUT, limit = seconds * 1000;
 	if (find_stop_signal(held, &number, error) < 0)
 		return -1;
 	want_stop(held, false);
 	instance_set_state(held, INSTANCE_STOPPING);
-	if (ask_init(held, number, limit, error) == 0 &&
-	    instance_wait_stopped(held, limit, error) == 0)
-		return 0;
+	if (ask_init(held, number, &limit, error) == 0) {
+		if (instance_wait_stopped(held, limit, NULL) == 0)
+			return 0;
+		error_set(error, ERROR_TIMEOUT,
+			  "%s did not stop within %d s (its init may ignore the signal): stop it "
+			  "with --force",
+			  held->name, seconds);
+	}
 	if (instance_get_state(held) == INSTANCE_STOPPING)
 		instance_set_state(held, INSTANCE_RUNNING);
 	return -1;

@@ -60,39 +60,12 @@ static void schedule_deletion(struct instance *instance)
 			  error_message(error));
 }
 
-static char *describe_end(const json_t *state)
-{
-	const char *reason = json_string_value(json_object_get(state, "reason"));
-	int status = (int)json_integer_value(json_object_get(state, "status"));
-	if (!reason)
-		return memory_strdup("its monitor was killed");
-	if (strcmp(reason, "exit") == 0)
-		return memory_printf("init exited with status %d", status);
-	if (strcmp(reason, "signal") == 0)
-		return memory_printf("init was killed by signal %d", status);
-	if (strcmp(reason, "error") == 0)
-		return memory_strdup(json_string_value(json_object_get(state, "message")));
-	return NULL;
-}
-
-static void keep_reason(struct instance *instance, const json_t *state)
-{
-	cleanup_free char *reason = describe_end(state);
-	bool expected = instance->stop_wanted;
-	if (reason && !expected)
-		log_event(LOG_LEVEL_WARNING, instance->name, "%s", reason);
-	pthread_mutex_lock(&instance->lock);
-	free(instance->last_error);
-	instance->last_error = expected ? NULL : steal_pointer(&reason);
-	pthread_mutex_unlock(&instance->lock);
-}
-
 void instance_ended(struct instance *instance, const json_t *state)
 {
 	cleanup_error struct error *error = NULL;
 	cleanup_free char *directory = instance_run_directory(instance);
 	cleanup_free char *cgroup = instance_cgroup_path(instance);
-	keep_reason(instance, state);
+	instance_keep_reason(instance, state);
 	pthread_mutex_lock(&instance->lock);
 	monitor_link_close(&instance->link);
 	cgroup_close(&instance->cgroup);

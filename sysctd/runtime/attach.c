@@ -108,7 +108,8 @@ static int become_user(const json_t *request, struct attach_user *user, struct e
 	if (json_is_true(json_object_get(request, "interactive")) &&
 	    fchown(0, user->uid, (gid_t)-1) < 0)
 		return error_errno(error, errno, "giving the terminal to its user");
-	if (setresgid(user->gid, user->gid, user->gid) < 0 ||
+	if ((user->group_count && setgroups(user->group_count, user->groups) < 0) ||
+	    setresgid(user->gid, user->gid, user->gid) < 0 ||
 	    setresuid(user->uid, user->uid, user->uid) < 0)
 		return error_errno(error, errno, "becoming user %u, group %u",
 				   (unsigned int)user->uid, (unsigned int)user->gid);

@@ -55,6 +55,31 @@ static int find_group(struct attach_user *user, const char *name, struct error *
 	return error_set(error, ERROR_NOT_FOUND, "no group \"%s\" in the instance", name);
 }
 
+static bool is_member(const struct group *entry, const char *name)
+{
+	for (char **member = entry->gr_mem; *member; member++)
+		if (strcmp(*member, name) == 0)
+			return true;
+	return false;
+}
+
+static int find_supplementary(struct attach_user *user, struct error **error)
+{
+	cleanup_file FILE *file = fopen("/etc/group", "re");
+	struct group *entry;
+	user->groups[user->group_count++] = user->gid;
+	while (file && (entry = fgetgrent(file))) {
+		if (entry->gr_gid == user->gid || !is_member(entry, user->name))
+			continue;
+		if (user->group_count == ATTACH_GROUPS_MAX)
+			return error_set(error, ERROR_UNSUPPORTED,
+					 "user \"%s\" is in more than %d groups: give --group",
+					 user->name, ATTACH_GROUPS_MAX);
+		user->groups[user->group_count++] = entry->gr_gid;
+	}
+	return 0;
+}
+
 int attach_user_find(const json_t *request, struct attach_user *user, struct error **error)
 {
 	const json_t *asked = json_object_get(request, "user");
@@ -68,7 +93,7 @@ int attach_user_find(const json_t *request, struct attach_user *user, struct err
 		return error_set(error, ERROR_NOT_FOUND, "no user \"%s\" in the instance",
 				 json_string_value(asked));
 	if (!group)
-		return 0;
+		return asked && *user->name ? find_supplementary(user, error) : 0;
 	if (!is_number(group, &number))
 		return find_group(user, json_string_value(group), error);
 	user->gid = (gid_t)number;

@@ -7,16 +7,21 @@
 
 #include "error.h"
 
+enum { ATTACH_GROUPS_MAX = 256 };
+
 struct attach_user {
 	uid_t uid;
 	gid_t gid;
+	gid_t groups[ATTACH_GROUPS_MAX]; /* of group(5), as initgroups(3) would take them */
+	size_t group_count;
 	char name[64];
 	char home[256];
 };
 
 /**
  * attach_user_find - "user" and "group" of the request (numbers or names,
- * default root) by the instance's own /etc/passwd and /etc/group.
+ * default root) by the instance's own /etc/passwd and /etc/group. A user that
+ * is asked for without a group comes with its supplementary groups.
  */
 int attach_user_find(const json_t *request, struct attach_user *user, struct error **error);
 

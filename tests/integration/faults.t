@@ -72,6 +72,10 @@ else
 fi
 like "$(cat "$daemon_log")" 'instance=box.*init exited with status 42' "the daemon's log has it"
 like "$(sysct console box --show-log)" 'first words.*last words' "the console's log can be read afterwards"
+like "$(sysct info box)" 'Stopped because: init exited with status 42' "info tells why it stopped"
+daemon_stop
+daemon_start
+like "$(sysct info box)" 'Stopped because: init exited with status 42' "also after the daemon was restarted"
 sysct delete box
 
 breaks box 'rm /sbin/init; printf "#!/bin/sh\nkill -SEGV \$\$\nexec /bin/busybox sh -c \"kill -9 -1\"\n" >/sbin/init; chmod 755 /sbin/init'

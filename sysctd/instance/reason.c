@@ -1,0 +1,108 @@
+/*
+ * Why an instance stopped, where that is worth telling: kept in memory and, for
+ * a restarted daemon, in the file "end" beside its console's log.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "file.h"
+#include "instance/internal.h"
+#include "log.h"
+#include "memory.h"
+
+static char *describe_end(const json_t *state)
+{
+	const char *reason = json_string_value(json_object_get(state, "reason"));
+	int status = (int)json_integer_value(json_object_get(state, "status"));
+	if (!reason)
+		return memory_strdup("its monitor was killed");
+	if (strcmp(reason, "exit") == 0)
+		return memory_printf("init exited with status %d", status);
+	if (strcmp(reason, "signal") == 0)
+		return memory_printf("init was killed by signal %d", status);
+	if (strcmp(reason, "error") == 0)
+		return memory_strdup(json_string_value(json_object_get(state, "message")));
+	return NULL;
+}
+
+static char *end_file(const struct instance *instance)
+{
+	cleanup_free char *directory = instance_log_directory(instance);
+	return memory_printf("%s/end", directory);
+}
+
+static void set_reason(struct instance *instance, const char *reason)
+{
+	pthread_mutex_lock(&instance->lock);
+	free(instance->last_error);
+	instance->last_error = reason ? memory_strdup(reason) : NULL;
+	pthread_mutex_unlock(&instance->lock);
+}
+
+void instance_keep_reason(struct instance *instance, const json_t *state)
+{
+	cleanup_free char *reason = describe_end(state);
+	cleanup_free char *path = end_file(instance);
+	if (!reason || instance->stop_wanted)
+		return;
+	log_event(LOG_LEVEL_WARNING, instance->name, "%s", reason);
+	set_reason(instance, reason);
+	/* A note for people: that it cannot be written is no reason to fail. */
+	file_replace_at(AT_FDCWD, path, reason, strlen(reason), 0600, false, NULL);
+}
+
+void instance_forget_reason(struct instance *instance)
+{
+	cleanup_free char *path = end_file(instance);
+	if (!instance->last_error)
+		return;
+	set_reason(instance, NULL);
+	unlink(path);
+}
+
+void instance_load_reason(struct instance *instance)
+{
+	cleanup_free char *path = end_file(instance);
+	cleanup_free char *reason = file_try_read_at(AT_FDCWD, path);
+	if (reason)
+		set_reason(instance, reason);
+}
+
+char *instance_reason(struct instance *instance)
+{
+	pthread_mutex_lock(&instance->lock);
+	char *reason = instance->last_error ? memory_strdup(instance->last_error) : NULL;
+	pthread_mutex_unlock(&instance->lock);
+	return reason;
+}
+
+static char *console_tail(const struct instance *instance, size_t lines)
+{
+	cleanup_free char *directory = instance_log_directory(instance);
+	cleanup_free char *path = memory_printf("%s/console.log", directory);
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[4097];
+	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	ssize_t count = size <= 0 ? 0 : pread(fd, text, 4096, size > 4096 ? size - 4096 : 0);
+	if (count <= 0)
+		return memory_strdup("");
+	text[count] = '\0';
+	char *at = text + count;
+	while (at > text && lines > 0)
+		if (*--at == '\n' && at[1] && --lines == 0)
+			at++;
+	return memory_strdup(at);
+}
+
+char *instance_explain_end(struct instance *instance)
+{
+	cleanup_free char *reason = instance_reason(instance);
+	if (!reason)
+		return NULL;
+	cleanup_free char *tail = console_tail(instance, 10);
+	return memory_printf("%s%s%s", reason, *tail ? "; the console's last lines:\n" : "", tail);
+}
