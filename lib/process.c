@@ -1,6 +1,7 @@
 /* See process.h. */
 #include "process.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,12 @@ int process_pidfd_open(pid_t pid)
 int process_pidfd_signal(int pidfd, int signal)
 {
 	return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+bool process_pidfd_wait(int pidfd, int timeout)
+{
+	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+	return poll(&ended, 1, timeout) == 1;
 }
 
 unsigned long long process_start_time(pid_t pid)

@@ -7,6 +7,7 @@
 
 int process_pidfd_open(pid_t pid);		 /* -1 with errno */
 int process_pidfd_signal(int pidfd, int signal); /* -1 with errno */
+bool process_pidfd_wait(int pidfd, int timeout); /* whether it ended within @timeout ms */
 
 /* Start time of a process in clock ticks since boot (proc(5), stat field 22); 0 when it is gone. */
 unsigned long long process_start_time(pid_t pid);

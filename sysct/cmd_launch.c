@@ -21,6 +21,7 @@ static const struct option_row create_options[] = {
 	 WORD_OTHER},
 	{"ephemeral", 'e', NULL, "the instance is deleted when it stops", WORD_OTHER},
 	{"storage", 's', "POOL", "storage pool of the root disk", WORD_POOL},
+	{"network", 'n', "NETWORK", "network of its NIC eth0", WORD_NETWORK},
 	{"description", 0, "TEXT", "a description", WORD_OTHER},
 	{0},
 };
@@ -124,6 +125,15 @@ static void add_source(const struct cli *cli, json_t *body)
 		json_object_set_new(body, "start", json_true());
 }
 
+static void add_network(const struct options *options, json_t *body)
+{
+	const char *network = options_value(options, "network");
+	if (network)
+		json_object_set_new(member(body, "devices"), "eth0",
+				    json_pack("{s:s, s:s, s:s}", "type", "nic", "network", network,
+					      "name", "eth0"));
+}
+
 static json_t *make_body(struct cli *cli, struct error **error)
 {
 	const struct options *options = &cli->options;
@@ -136,6 +146,7 @@ static json_t *make_body(struct cli *cli, struct error **error)
 	}
 	add_source(cli, body);
 	add_profiles(options, body);
+	add_network(options, body);
 	if (options_given(options, "ephemeral"))
 		json_object_set_new(body, "ephemeral", json_true());
 	if (description)

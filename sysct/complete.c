@@ -123,6 +123,7 @@ static void offer_kind(struct completion *completion, enum word_kind kind)
 		{WORD_TEMPLATE, "/1.0/images/aliases?recursion=1", offer_names},
 		{WORD_PROFILE, "/1.0/profiles", offer_names},
 		{WORD_POOL, "/1.0/storage-pools", offer_names},
+		{WORD_NETWORK, "/1.0/networks", offer_names},
 		{WORD_OPERATION, "/1.0/operations", offer_lists},
 		{WORD_KEY, "/1.0/metadata/configuration", offer_keys},
 	};

@@ -149,6 +149,11 @@ int object_run_show(struct cli *cli, struct error **error)
 		json_object_set(body, "driver", json_object_get(data, "driver"));
 		json_object_set(body, "status", json_object_get(data, "status"));
 	}
+	if (object.kind == OBJECT_NETWORK) {
+		json_object_set(body, "type", json_object_get(data, "type"));
+		json_object_set(body, "managed", json_object_get(data, "managed"));
+		json_object_set(body, "status", json_object_get(data, "status"));
+	}
 	return output_print(NULL, body, OUTPUT_YAML, error);
 }
 

@@ -109,7 +109,7 @@ static int parse_short(struct parser *parser, const char *word, struct error **e
 static char *without_remote(char *word, enum word_kind kind)
 {
 	bool named = kind == WORD_INSTANCE || kind == WORD_IMAGE || kind == WORD_PROFILE ||
-		     kind == WORD_POOL || kind == WORD_ALIAS;
+		     kind == WORD_POOL || kind == WORD_NETWORK || kind == WORD_ALIAS;
 	return named && strncmp(word, "local:", 6) == 0 ? word + 6 : word;
 }
 

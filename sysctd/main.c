@@ -30,6 +30,8 @@
 #include "listener.h"
 #include "log.h"
 #include "memory.h"
+#include "network/network.h"
+#include "network/nic.h"
 #include "operation.h"
 #include "runtime/cgroup.h"
 #include "runtime/seccomp_filter.h"
@@ -44,10 +46,23 @@ struct options {
 };
 
 static const struct route *const routes[] = {
-	server_info_routes,	resources_routes,      instance_routes, instance_create_routes,
-	instance_change_routes, instance_state_routes, exec_routes,	console_routes,
-	image_routes,		image_alias_routes,    profile_routes,	storage_pool_routes,
-	storage_volume_routes,	instance_log_routes,   metadata_routes, NULL,
+	server_info_routes,
+	resources_routes,
+	instance_routes,
+	instance_create_routes,
+	instance_change_routes,
+	instance_state_routes,
+	exec_routes,
+	console_routes,
+	image_routes,
+	image_alias_routes,
+	profile_routes,
+	storage_pool_routes,
+	storage_volume_routes,
+	instance_log_routes,
+	metadata_routes,
+	network_routes,
+	NULL,
 };
 
 static void print_usage(FILE *out)
@@ -168,8 +183,15 @@ static int make_subjects(struct server *server, struct error **error)
 	server->images = image_builder_create(server, error);
 	if (!server->images || image_repair(server, error) < 0)
 		return -1;
+	server->networks = networks_create(server, error);
+	if (!server->networks)
+		return -1;
 	server->instances = instance_registry_create(server, error);
-	return server->instances ? instance_registry_load(server, error) : -1;
+	if (!server->instances || instance_registry_load(server, error) < 0)
+		return -1;
+	nics_sweep(server);
+	networks_seed(server);
+	return 0;
 }
 
 static int start_api(struct server *server, int listener, struct error **error)
@@ -204,6 +226,7 @@ static int shut_down(struct server *server)
 	}
 	bool idle = instance_count_running(server) == 0;
 	instance_registry_free(server->instances);
+	networks_free(server->networks, idle);
 	image_builder_free(server->images);
 	operation_manager_free(server->operations);
 	event_hub_free(server->events);

@@ -15,6 +15,7 @@ struct db;
 struct event_hub;
 struct image_builder;
 struct instance_registry;
+struct networks;
 struct operation_manager;
 struct storage;
 
@@ -30,6 +31,7 @@ struct server {
 	struct storage *storage;
 	struct image_builder *images;
 	struct instance_registry *instances;
+	struct networks *networks;
 	struct api_server *api;
 	int64_t started_at; /* nanoseconds since the epoch */
 };

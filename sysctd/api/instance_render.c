@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/instance_network.h"
 #include "api/render.h"
 #include "cleanup.h"
 #include "instance/device_types.h"
 #include "instance/instance.h"
 #include "memory.h"
+#include "network/interfaces.h"
 #include "server.h"
 
 struct instance *instance_of_request(struct request *request, struct error **error)
@@ -81,8 +81,8 @@ json_t *instance_render_state(struct instance *instance, enum instance_detail de
 	json_t *state = json_pack("{s:s, s:i, s:o?, s:i, s:o}", "status",
 				  instance_state_to_string(now.state), "status_code",
 				  instance_state_code(now.state), "network",
-				  now.pid ? instance_network_render(now.pid) : NULL, "pid",
-				  (int)now.pid, "started_at", render_time(now.started_at));
+				  now.pid ? interfaces_read(now.pid) : NULL, "pid", (int)now.pid,
+				  "started_at", render_time(now.started_at));
 	if (state && detail == INSTANCE_FULL)
 		add_usage(state, &now);
 	cleanup_free char *reason = now.pid ? NULL : instance_reason(instance);

@@ -51,7 +51,6 @@ static const char *const unsupported[] = {
 	"/1.0/metrics",
 	"/1.0/network-acls",
 	"/1.0/network-address-sets",
-	"/1.0/network-allocations",
 	"/1.0/network-integrations",
 	"/1.0/network-zones",
 	"/1.0/networks/{name}/forwards",

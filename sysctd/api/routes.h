@@ -14,6 +14,7 @@ extern const struct route image_alias_routes[];
 extern const struct route profile_routes[];
 extern const struct route storage_pool_routes[];
 extern const struct route storage_volume_routes[];
+extern const struct route network_routes[];
 
 extern const struct route instance_routes[];
 extern const struct route instance_create_routes[];

@@ -276,7 +276,6 @@ const struct route server_info_routes[] = {
 	{.method = "GET", .path = "/1.0/projects", .handler = get_projects},
 	{.method = "GET", .path = "/1.0/projects/default", .handler = get_default_project},
 	{.method = "GET", .path = "/1.0/certificates", .handler = get_nothing},
-	{.method = "GET", .path = "/1.0/networks", .handler = get_nothing},
 	{.method = "GET", .path = "/1.0/warnings", .handler = get_nothing},
 	{0},
 };

@@ -60,6 +60,10 @@ int64_t db_now(void);
  */
 int db_seed(struct db *db, struct error **error);
 
+/* Marks of what is done once in the life of a database, such as making the default network. */
+int db_mark_set(struct db *db, const char *mark, struct error **error);
+bool db_mark_is_set(struct db *db, const char *mark);
+
 /* Configuration of the server. A missing key is NULL without an error; the caller frees the text.
  */
 json_t *db_server_config_get_all(struct db *db, struct error **error);

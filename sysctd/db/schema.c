@@ -140,12 +140,27 @@ static const char version_2[] =
 	"ALTER TABLE images ADD COLUMN template TEXT;"
 	"ALTER TABLE images ADD COLUMN template_options TEXT;"; /* JSON */
 
+static const char version_3[] =
+	"CREATE TABLE networks ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  name TEXT NOT NULL UNIQUE,"
+	"  type TEXT NOT NULL,"
+	"  description TEXT NOT NULL DEFAULT ''"
+	") STRICT;"
+	"CREATE TABLE networks_config ("
+	"  network_id INTEGER NOT NULL REFERENCES networks (id) ON DELETE CASCADE,"
+	"  key TEXT NOT NULL,"
+	"  value TEXT NOT NULL,"
+	"  PRIMARY KEY (network_id, key)"
+	") STRICT, WITHOUT ROWID;";
+
 static const struct {
 	int version;
 	const char *sql;
 } steps[] = {
 	{1, version_1},
 	{2, version_2},
+	{3, version_3},
 };
 
 static int check_references(struct connection *connection, struct error **error)

@@ -99,3 +99,23 @@ int db_seed(struct db *db, struct error **error)
 		found = seed_rows(db, error);
 	return db_end(db, found < 0 ? -1 : 0, error);
 }
+
+int db_mark_set(struct db *db, const char *mark, struct error **error)
+{
+	if (db_begin(db, DB_DURABLE, error) < 0)
+		return -1;
+	return db_end(db,
+		      query_run(&db->writer,
+				"INSERT OR IGNORE INTO meta (key, value) VALUES (?1, '1')",
+				VALUES(TEXT(mark)), error),
+		      error);
+}
+
+bool db_mark_is_set(struct db *db, const char *mark)
+{
+	int64_t value;
+	cleanup_reader struct reader reader = {0};
+	return reader_open(db, &reader, NULL) == 0 &&
+	       query_find_number(reader.connection, "SELECT 1 FROM meta WHERE key = ?1",
+				 VALUES(TEXT(mark)), &value, NULL) > 0;
+}

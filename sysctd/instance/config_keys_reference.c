@@ -3,6 +3,7 @@
 
 #include "instance/config_keys.h"
 #include "instance/device_types.h"
+#include "network/network.h"
 
 static void write_cell(FILE *out, const char *text)
 {
@@ -65,6 +66,22 @@ static void write_device(FILE *out, const struct device_type *type)
 	}
 }
 
+static void write_network_keys(FILE *out)
+{
+	const char *fallback, *help, *name;
+	fputs("\n## Networks\n\nKeys of a managed bridge (`sysct network set`).\n\n"
+	      "| key | default | meaning |\n|---|---|---|\n",
+	      out);
+	for (size_t i = 0; (name = network_config_key(i, &fallback, &help)); i++) {
+		fprintf(out, "| `%s` | ", name);
+		if (fallback)
+			fprintf(out, "`%s`", fallback);
+		fputs(" | ", out);
+		write_cell(out, help);
+		fputs(" |\n", out);
+	}
+}
+
 void config_keys_write_reference(FILE *out)
 {
 	size_t count;
@@ -80,4 +97,5 @@ void config_keys_write_reference(FILE *out)
 	fputs("\n## Devices\n", out);
 	for (size_t i = 0; i < count; i++)
 		write_device(out, &types[i]);
+	write_network_keys(out);
 }

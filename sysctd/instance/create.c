@@ -14,6 +14,7 @@
 #include "instance/internal.h"
 #include "log.h"
 #include "memory.h"
+#include "network/nic.h"
 #include "server.h"
 #include "storage/storage.h"
 
@@ -79,7 +80,7 @@ static int check_expanded(struct server *server, struct instance_row *row, struc
 					   : devices_root_pool(devices, error);
 		json_t *resources =
 			pool ? instance_make_resources(server, NULL, config, error) : NULL;
-		if (resources) {
+		if (resources && nics_assign(server, row, devices, NULL, error) == 0) {
 			row->pool = memory_strdup(pool);
 			result = 0;
 		}
@@ -139,8 +140,10 @@ int instance_create(struct server *server, const struct instance_request *reques
 	    image_require(server, request->image, operation, &image, error) < 0)
 		return -1;
 	fill_row(server, request, &image, row);
-	if (check_expanded(server, row, error) < 0 || store(server, row, error) < 0)
+	if (check_expanded(server, row, error) < 0 || store(server, row, error) < 0) {
+		nics_release(server, row->uuid);
 		return -1;
+	}
 	fault_point("create.stored");
 	db_image_touch(server->db, image.id, db_now(), NULL);
 	struct instance *instance = instance_add(server, row);

@@ -10,6 +10,7 @@
 #include "instance/internal.h"
 #include "log.h"
 #include "memory.h"
+#include "network/nic.h"
 #include "server.h"
 #include "storage/storage.h"
 
@@ -25,6 +26,7 @@ int instance_destroy(struct instance *instance, struct error **error)
 	if (db_instance_delete(server->db, instance->id, error) < 0)
 		return -1;
 	fault_point("delete.row");
+	nics_release(server, row.uuid);
 	file_remove_tree_at(AT_FDCWD, log, NULL);
 	pthread_mutex_lock(&instance->lock);
 	instance->deleted = true;

@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "network/nic.h"
+
 enum { LONGEST_NAME = 64 };
 
 static int validate_root_path(const char *value, struct error **error)
@@ -28,17 +30,40 @@ static const struct device_key disk_keys[] = {
 	{0},
 };
 
+static const struct device_key nic_keys[] = {
+	{"host_name", false, nic_check_name,
+	 "Name of the host's end. Unset: `veth` and a number that stays the same."},
+	{"hwaddr", false, nic_check_hwaddr,
+	 "MAC address. Unset: one that the instance keeps (`volatile.DEVICE.hwaddr`)."},
+	{"ipv4.address", false, nic_check_ipv4, "Address that DHCP gives it. Unset: a free one."},
+	{"ipv6.address", false, nic_check_ipv6,
+	 "Address that DHCPv6 gives it, where the network has `ipv6.dhcp.stateful`."},
+	{"mtu", false, nic_check_mtu, "MTU. Unset: the network's."},
+	{"name", false, nic_check_name, "Name in the instance. Unset: the first free `ethN`."},
+	{"network", false, nic_check_name, "The managed network that it is in."},
+	{"nictype", false, nic_check_type,
+	 "Without `network`: `bridged`, in the bridge `parent` of the host, or `p2p`, a link to "
+	 "the "
+	 "host alone."},
+	{"parent", false, nic_check_name, "The bridge of the host for `nictype=bridged`."},
+	{"security.port_isolation", false, nic_check_bool,
+	 "`true`: it reaches the host and what is beyond, but no other isolated NIC of the "
+	 "bridge."},
+	{0},
+};
+
 static const struct device_key no_keys[] = {{0}};
 
 static const struct device_type types[] = {
 	{"disk", disk_keys, "The root file system of an instance."},
+	{"nic", nic_keys, "A network interface."},
 	{"none", no_keys, "No device: hides the device of that name in a profile."},
 };
 
 /* Types and keys of disks that LXD or Incus has, for a message that tells so. */
 static const char *const unsupported_types[] = {
-	"gpu",	      "infiniband", "nic",	    "pci", "proxy", "tpm",
-	"unix-block", "unix-char",  "unix-hotplug", "usb", NULL,
+	"gpu",	      "infiniband", "pci",	    "proxy", "tpm",
+	"unix-block", "unix-char",  "unix-hotplug", "usb",   NULL,
 };
 static const char *const unsupported_disk_keys[] = {
 	"attached",
@@ -66,6 +91,47 @@ static const char *const unsupported_disk_keys[] = {
 	"size.state",
 	"source",
 	"wwn",
+	NULL,
+};
+
+static const char *const unsupported_nic_keys[] = {
+	"acceleration",
+	"attached",
+	"boot.priority",
+	"connected",
+	"gvrp",
+	"io.bus",
+	"ipv4.gateway",
+	"ipv4.host_address",
+	"ipv4.host_table",
+	"ipv4.host_tables",
+	"ipv4.neighbor_probe",
+	"ipv4.routes",
+	"ipv4.routes.external",
+	"ipv6.gateway",
+	"ipv6.host_address",
+	"ipv6.host_table",
+	"ipv6.host_tables",
+	"ipv6.neighbor_probe",
+	"ipv6.routes",
+	"ipv6.routes.external",
+	"limits.egress",
+	"limits.ingress",
+	"limits.max",
+	"limits.priority",
+	"mode",
+	"queue.tx.length",
+	"security.acls",
+	"security.acls.default.egress.action",
+	"security.acls.default.egress.logged",
+	"security.acls.default.ingress.action",
+	"security.acls.default.ingress.logged",
+	"security.ipv4_filtering",
+	"security.ipv6_filtering",
+	"security.mac_filtering",
+	"vlan",
+	"vlan.tagged",
+	"vrf",
 	NULL,
 };
 
@@ -139,10 +205,12 @@ static int check_pair(const struct device_type *type, const char *name, const js
 	const struct device_key *key = find_key(type, name);
 	if (key)
 		return key->validate(json_string_value(value), error);
-	if (strcmp(type->name, "disk") == 0 &&
-	    (is_listed(unsupported_disk_keys, name) || strncmp(name, "initial.", 8) == 0))
+	bool nic = strcmp(type->name, "nic") == 0;
+	if (nic ? is_listed(unsupported_nic_keys, name)
+		: is_listed(unsupported_disk_keys, name) || strncmp(name, "initial.", 8) == 0)
 		return error_set(error, ERROR_UNSUPPORTED,
-				 "\"%s\" of a disk is not supported by sysct yet", name);
+				 "\"%s\" of a device of type \"%s\" is not supported by sysct yet",
+				 name, type->name);
 	return error_set(error, ERROR_INVALID, "a device of type \"%s\" has no key \"%s\"",
 			 type->name, name);
 }
@@ -164,7 +232,7 @@ static int validate_device(const char *device_name, const json_t *device, struct
 	for (const struct device_key *key = type->keys; key->name; key++)
 		if (key->required && !json_object_get(device, key->name))
 			return error_set(error, ERROR_INVALID, "it has no \"%s\"", key->name);
-	return 0;
+	return strcmp(type->name, "nic") == 0 ? nic_check_device(device, error) : 0;
 }
 
 static bool is_root(const json_t *device)

@@ -30,6 +30,10 @@ void instance_load_reason(struct instance *instance);
 /* Why it stopped, with the console's last lines; NULL when it was asked to. The caller frees it. */
 char *instance_explain_end(struct instance *instance);
 
+/* Addresses for NICs that have none yet, as after a change of a profile; stored in row->config too. */
+int instance_assign_nics(struct server *server, struct instance_row *row,
+			 const json_t *expanded_devices, struct error **error);
+
 /* Signal that asks init for a clean stop, by the image's init. */
 int instance_stop_signal(const json_t *expanded_config);
 

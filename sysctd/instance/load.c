@@ -11,6 +11,7 @@
 #include "instance/internal.h"
 #include "log.h"
 #include "memory.h"
+#include "network/nic.h"
 #include "operation.h"
 #include "server.h"
 
@@ -83,6 +84,8 @@ int instance_registry_load(struct server *server, struct error **error)
 		return -1;
 	for (size_t i = 0; i < list.count; i++)
 		instance_unref(instance_add(server, &list.rows[i]));
+	for (size_t i = 0; i < list.count; i++)
+		nics_note(server, &list.rows[i]);
 	drop_strangers(server);
 	for (size_t i = 0; i < list.count; i++)
 		load_one(server, &list.rows[i]);

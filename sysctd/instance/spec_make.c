@@ -14,6 +14,7 @@
 #include "instance/device_types.h"
 #include "instance/internal.h"
 #include "memory.h"
+#include "network/nic.h"
 #include "process.h"
 #include "server.h"
 #include "storage/storage.h"
@@ -227,12 +228,16 @@ int instance_expand(struct server *server, const struct instance_row *row, json_
 }
 
 static json_t *join(struct instance *instance, const struct instance_row *row, const json_t *config,
-		    struct error **error)
+		    const json_t *devices_given, struct error **error)
 {
 	json_t *resources = instance_make_resources(instance->server, instance, config, error);
 	json_t *rootfs = resources ? make_rootfs(instance, row, error) : NULL;
 	json_t *extension = rootfs ? make_extension(instance, config, rootfs, error) : NULL;
-	if (!extension) {
+	json_t *nics = extension ? nics_spec(instance->server, row, devices_given, error) : NULL;
+	if (nics)
+		json_object_set_new(extension, "nics", nics);
+	if (!nics) {
+		json_decref(extension);
 		json_decref(resources);
 		return NULL;
 	}
@@ -246,10 +251,25 @@ static json_t *join(struct instance *instance, const struct instance_row *row, c
 json_t *instance_make_spec(struct instance *instance, const struct instance_row *row,
 			   struct error **error)
 {
-	json_t *config = NULL;
-	if (instance_expand(instance->server, row, &config, NULL, error) < 0)
+	json_t *config = NULL, *expanded_devices = NULL;
+	if (instance_expand(instance->server, row, &config, &expanded_devices, error) < 0)
 		return NULL;
-	json_t *spec = join(instance, row, config, error);
+	json_t *spec = join(instance, row, config, expanded_devices, error);
 	json_decref(config);
+	json_decref(expanded_devices);
 	return spec;
+}
+
+int instance_assign_nics(struct server *server, struct instance_row *row,
+			 const json_t *expanded_devices, struct error **error)
+{
+	json_t *changed = json_object(), *value;
+	const char *key;
+	int result = nics_assign(server, row, expanded_devices, changed, error);
+	json_object_foreach (changed, key, value)
+		if (result == 0)
+			result = db_instance_set_key(server->db, row->id, key,
+						     json_string_value(value), DB_VOLATILE, error);
+	json_decref(changed);
+	return result;
 }

@@ -10,6 +10,7 @@
 #include "instance/internal.h"
 #include "log.h"
 #include "memory.h"
+#include "network/nic.h"
 #include "server.h"
 
 static int check_startable(struct instance *instance, struct error **error)
@@ -33,6 +34,8 @@ static int spawn(struct instance *instance, const struct instance_row *row, stru
 		return -1;
 	struct monitor_link link = MONITOR_LINK_INIT;
 	fault_point("start.spec");
+	nics_announce(server, instance->uuid, instance->name,
+		      json_object_get(json_object_get(spec, "sysct"), "nics"));
 	instance_registry_starting(server, true);
 	int result = monitor_spawn(program, directory, spec, &link, error);
 	instance_registry_starting(server, false);
@@ -40,6 +43,7 @@ static int spawn(struct instance *instance, const struct instance_row *row, stru
 	if (result < 0) {
 		monitor_link_close(&link);
 		monitor_forget(directory, cgroup, NULL);
+		nics_withdraw(server, instance->uuid);
 		return -1;
 	}
 	fault_point("start.spawned");
@@ -68,7 +72,13 @@ static int start_locked(struct instance *instance, struct error **error)
 {
 	struct server *server = instance->server;
 	cleanup_instance_row struct instance_row row = {0};
-	if (db_instance_get_by_id(server->db, instance->id, &row, error) < 0)
+	json_t *devices = NULL;
+	if (db_instance_get_by_id(server->db, instance->id, &row, error) < 0 ||
+	    instance_expand(server, &row, NULL, &devices, error) < 0)
+		return -1;
+	int assigned = instance_assign_nics(server, &row, devices, error);
+	json_decref(devices);
+	if (assigned < 0)
 		return -1;
 	instance_set_state(instance, INSTANCE_STARTING);
 	if (spawn(instance, &row, error) < 0) {

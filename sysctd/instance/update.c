@@ -8,6 +8,7 @@
 #include "instance/internal.h"
 #include "log.h"
 #include "memory.h"
+#include "network/nic.h"
 #include "server.h"
 
 static int check(struct server *server, const struct instance_row *old, struct instance_row *new,
@@ -65,6 +66,35 @@ static bool same_limits(const json_t *one, const json_t *other)
 	return true;
 }
 
+static json_t *running_nics(struct instance *instance)
+{
+	cleanup_free char *directory = instance_run_directory(instance);
+	json_t *spec = monitor_read_spec(directory);
+	json_t *nics = json_deep_copy(json_object_get(json_object_get(spec, "sysct"), "nics"));
+	json_decref(spec);
+	return nics ? nics : json_array();
+}
+
+/* Interfaces come and go while it runs; when one cannot come, those that were there come back. */
+static int replug(struct instance *instance, const struct instance_row *row, const json_t *devices,
+		  struct error **error)
+{
+	json_t *old = running_nics(instance);
+	json_t *new = nics_spec(instance->server, row, devices, error);
+	int result = new ? 0 : -1;
+	if (new && !json_equal(old, new)) {
+		result = nics_replug(old, new, instance->link.pid, error);
+		if (result < 0)
+			nics_replug(new, old, instance->link.pid, NULL);
+		nics_withdraw(instance->server, instance->uuid);
+		nics_announce(instance->server, instance->uuid, instance->name,
+			      result < 0 ? old : new);
+	}
+	json_decref(old);
+	json_decref(new);
+	return result;
+}
+
 /* What the next boot from inside will use. */
 static void refresh_spec(struct instance *instance, const struct instance_row *row)
 {
@@ -91,8 +121,11 @@ static int update_locked(struct instance *instance, struct instance_row *row, st
 	bool up = is_up(instance);
 	if (db_instance_get_by_id(server->db, instance->id, &old, error) == 0 &&
 	    check(server, &old, row, &after, &devices, error) == 0 &&
+	    nics_assign(server, row, devices, NULL, error) == 0 &&
 	    instance_expand(server, &old, &before, NULL, error) == 0 &&
-	    (!up || same_limits(before, after) || apply_live(instance, before, after, error) == 0))
+	    (!up || same_limits(before, after) ||
+	     apply_live(instance, before, after, error) == 0) &&
+	    (!up || replug(instance, row, devices, error) == 0))
 		result = db_instance_update(server->db, row, error);
 	json_decref(before);
 	json_decref(after);
@@ -118,14 +151,19 @@ static int apply_to(struct server *server, const char *name, struct error **erro
 {
 	cleanup_instance struct instance *instance = instance_find(server, name, NULL);
 	cleanup_instance_row struct instance_row row = {0};
-	json_t *config = NULL;
+	json_t *config = NULL, *devices = NULL;
 	if (!instance || !is_up(instance))
 		return 0;
 	if (db_instance_get_by_id(server->db, instance->id, &row, error) < 0 ||
-	    instance_expand(server, &row, &config, NULL, error) < 0)
+	    instance_expand(server, &row, &config, &devices, error) < 0)
 		return -1;
 	int result = apply_live(instance, config, config, error);
+	if (result == 0)
+		result = instance_assign_nics(server, &row, devices, error);
+	if (result == 0)
+		result = replug(instance, &row, devices, error);
 	json_decref(config);
+	json_decref(devices);
 	if (result == 0)
 		refresh_spec(instance, &row);
 	return result < 0 ? error_prefix(error, "%s", name) : 0;

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "memory.h"
 #include "message.h"
+#include "network/nic.h"
 #include "operation.h"
 #include "server.h"
 
@@ -71,6 +72,7 @@ void instance_ended(struct instance *instance, const json_t *state)
 	cgroup_close(&instance->cgroup);
 	pthread_mutex_unlock(&instance->lock);
 	fault_point("ended.noticed");
+	nics_withdraw(instance->server, instance->uuid);
 	if (monitor_forget(directory, cgroup, &error) < 0)
 		log_event(LOG_LEVEL_ERROR, instance->name, "cleaning up: %s", error_message(error));
 	fault_point("ended.forgotten");

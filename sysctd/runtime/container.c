@@ -3,7 +3,7 @@
  *
  *   monitor                                child
  *   clone3(user pid net uts ipc, cgroup)   v1 controllers, waits
- *   id maps, rlimits
+ *   id maps, rlimits, network interfaces
  *   layers and overlay (real root)
  *   "go"                                   chdir to the root, unshare(mount, cgroup)
  *                                          sources of bind mounts, then uid 0 of the instance
@@ -36,6 +36,7 @@
 #include "memory.h"
 #include "message.h"
 #include "mounts.h"
+#include "nics.h"
 #include "privileges.h"
 #include "process.h"
 #include "rootfs.h"
@@ -145,8 +146,9 @@ static int prepare_child(const struct spec *spec, pid_t pid, struct error **erro
 	char path[64];
 	if (idmap_write(pid, json_object_get(spec->linux_, "uidMappings"),
 			json_object_get(spec->linux_, "gidMappings"), error) < 0 ||
-	    privileges_set_rlimits(spec, pid, error) < 0)
+	    privileges_set_rlimits(spec, pid, error) < 0 || nics_create(spec->nics, pid, error) < 0)
 		return -1;
+	fault_point("monitor.nics");
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
 	cleanup_close int user_namespace = open(path, O_RDONLY | O_CLOEXEC);
 	if (user_namespace < 0)

@@ -53,6 +53,12 @@ int monitor_update_spec(const char *directory, const json_t *spec, struct error 
 	return file_replace_at(AT_FDCWD, path, text, strlen(text), 0600, false, error);
 }
 
+json_t *monitor_read_spec(const char *directory)
+{
+	cleanup_free char *path = memory_printf("%s/%s", directory, MONITOR_SPEC);
+	return json_load_file(path, 0, NULL);
+}
+
 /* Descriptors 3 and 4 of the monitor are its listener and the socket of its
  * starter. Both come from far above, so that neither overwrites the other. */
 static int add_descriptors(posix_spawn_file_actions_t *actions, int listener, int starter)

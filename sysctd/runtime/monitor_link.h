@@ -34,6 +34,9 @@ int monitor_spawn(const char *program, const char *directory, const json_t *spec
 /* Writes a new spec for the next boot from inside (config.json). */
 int monitor_update_spec(const char *directory, const json_t *spec, struct error **error);
 
+/* The spec that it has now; a new reference, or NULL. */
+json_t *monitor_read_spec(const char *directory);
+
 /* Finds a running monitor again; ERROR_NOT_FOUND when none serves that directory. */
 int monitor_reconnect(const char *directory, struct monitor_link *link, struct error **error);
 

@@ -123,7 +123,7 @@ check_namespaces() {
 		ok -n "$name: its own $kind namespace" test "$(readlink "/proc/$pid/ns/$kind")" != "$(readlink "/proc/self/ns/$kind")"
 		is "$(inside readlink "/proc/self/ns/$kind")" "$(readlink "/proc/$pid/ns/$kind")" "$name: exec joins it ($kind)"
 	done
-	is "$(inside ls /sys/class/net)" lo "$name: loopback only"
+	is "$(inside ls /sys/class/net | paste -sd ' ')" "eth0 lo" "$name: its NIC and loopback, nothing of the host's"
 	like "$(inside cat /sys/class/net/lo/operstate)" 'unknown|up' "$name: which is up"
 	ok -n "$name: and has its address" shell 'exec 3<>/dev/null; grep -q 127.0.0.1 /proc/net/fib_trie'
 }

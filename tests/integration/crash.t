@@ -36,6 +36,12 @@ agrees() {
 	done
 	diff <(rows 'select id from instances' | sort) <(rows 'select instance_id from id_ranges where instance_id is not null' | sort) ||
 		{ diag "id ranges and instances differ"; problem=1; }
+	diff <(rows 'select name from networks' | sort) <(entries "$SYSCT_DIR/networks") ||
+		{ diag "networks and their files differ"; problem=1; }
+	diff <(rows 'select name from networks' | sort) <(find /sys/class/net/*/bridge -maxdepth 0 | cut -d/ -f5 | sort) ||
+		{ diag "networks and bridges differ"; problem=1; }
+	diff <(rows 'select name from networks' | sort) <(pgrep -af "^dnsmasq --conf-file=$SYSCT_DIR" | sed 's,.*/networks/\([^/]*\)/pid.*,\1,' | sort) ||
+		{ diag "networks and dnsmasq differ"; problem=1; }
 	! grep -F "$SYSCT_DIR/run/instances" /proc/self/mountinfo || { diag "mounts were left"; problem=1; }
 	return $problem
 }
@@ -49,18 +55,21 @@ witness_lives() {
 # The command that passes the point, and what must be there before it.
 command_for() { # POINT
 	case $1 in
-	create.* | start.* | monitor.detached | monitor.c* | monitor.rootfs | monitor.go | monitor.started)
+	create.* | start.* | monitor.detached | monitor.c* | monitor.nics | monitor.rootfs | monitor.go | monitor.started)
 		echo "launch busybox victim" ;;
 	stop.signalled) echo "stop victim" ;;
 	stop.* | ended.* | monitor.ended | monitor.taken-down) echo "stop -f victim" ;;
 	delete.*) echo "delete -f victim" ;;
 	rename.*) echo "rename victim renamed" ;;
+	network.deleted) echo "network delete victim0" ;;
+	network.*) echo "network create victim0" ;;
 	esac
 }
 
 prepare() { # POINT: the victim as its command wants it
 	case $(command_for "$1") in
-	launch*) return 0 ;;
+	launch* | 'network create'*) return 0 ;;
+	network*) sysct network create victim0 ;;
 	rename*) sysct init busybox victim ;;
 	*) sysct launch busybox victim ;;
 	esac
@@ -92,6 +101,7 @@ pass() { # POINT
 	ok -n "$point: the instance beside was not disturbed" witness_lives
 	sysct delete -f victim >/dev/null 2>&1 || true
 	sysct delete -f renamed >/dev/null 2>&1 || true
+	sysct network delete victim0 >/dev/null 2>&1 || true
 	ok -n "$point: the name can be used again" sysct launch busybox victim
 	ok -n "$point: and deleted" sysct delete -f victim
 }

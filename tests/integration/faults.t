@@ -87,9 +87,10 @@ sysct delete box
 
 breaks box 'rm /sbin/init; printf "#!/bin/sh\nexec /bin/busybox reboot -f\n" >/sbin/init; chmod 755 /sbin/init'
 sysct start box >/dev/null 2>&1 || true
-waits() { [ -e "$SYSCT_DIR/run/instances/box" ] && [ ! -e "$(instance_cgroup box)" ]; }
+monitor_of_box() { pgrep -o -f "^sysct-monitor $SYSCT_DIR/run/instances/box"; }
+waits() { ls -l "/proc/$(monitor_of_box)/fd" | grep -q timerfd; }
 ok -n "after some boots its monitor waits before the next" wait_until 20 waits
-ticks() { awk '{ print $14 + $15 }' "/proc/$(pgrep -f "^sysct-monitor $SYSCT_DIR/run/instances/box")/stat"; }
+ticks() { awk '{ print $14 + $15 }' "/proc/$(monitor_of_box)/stat"; }
 before=$(ticks)
 ok -n "and takes no processor meanwhile" test "$(ticks)" -le $((before + 1))
 ok -n "it can be stopped while it waits" timeout 20 sysct stop --force box

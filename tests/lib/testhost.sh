@@ -230,7 +230,7 @@ outside() {
 	trap 'exit 129' HUP
 	chmod 711 "$base" # ids of instances can reach what is below
 	mkdir -m 711 "$base/tmp"
-	mkdir -m 700 "$base/state"
+	mkdir -m 711 "$base/state" # dnsmasq has a user of its own
 	cgroup=$hierarchy/$(basename "$base")
 	mkdir "$cgroup"
 	# In the background, so that a signal to this script is seen at once; but with its input, and able to get SIGINT.

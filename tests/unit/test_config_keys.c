@@ -270,8 +270,18 @@ static void test_devices(void **state)
 		enum error_kind kind;
 		const char *text;
 	} rows[] = {
-		{"{'a':{'type':'nic'}}", ERROR_UNSUPPORTED,
-		 "device \"a\": devices of type \"nic\""},
+		{"{'a':{'type':'gpu'}}", ERROR_UNSUPPORTED,
+		 "device \"a\": devices of type \"gpu\""},
+		{"{'a':{'type':'nic'}}", ERROR_INVALID, "needs \"network\""},
+		{"{'a':{'type':'nic','network':'n','parent':'p'}}", ERROR_INVALID, "must not be"},
+		{"{'a':{'type':'nic','nictype':'bridged'}}", ERROR_INVALID, "needs \"parent\""},
+		{"{'a':{'type':'nic','nictype':'macvlan'}}", ERROR_UNSUPPORTED, "macvlan"},
+		{"{'a':{'type':'nic','network':'n','name':'sixteen-letters0'}}", ERROR_INVALID,
+		 "1 to 15"},
+		{"{'a':{'type':'nic','network':'n','hwaddr':'01:00:00:00:00:00'}}", ERROR_INVALID,
+		 "MAC address"},
+		{"{'a':{'type':'nic','network':'n','limits.max':'1Mbit'}}", ERROR_UNSUPPORTED,
+		 "\"limits.max\""},
 		{"{'a':{'type':'nix'}}", ERROR_INVALID, "no device type \"nix\""},
 		{"{'a':{}}", ERROR_INVALID, "it has no type"},
 		{"{'a':{'type':'none','x':'y'}}", ERROR_INVALID, "has no key \"x\""},

@@ -1,0 +1,121 @@
+/*
+ * The one table of nftables of a daemon, in the family inet, named after its
+ * control group so that a second daemon has another. It is always written
+ * whole, in one transaction: nobody sees half of it, and what somebody else
+ * changed in it is mended by the next write.
+ */
+#include <nftables/libnftables.h>
+#include <string.h>
+
+#include "network/network.h"
+#include "server.h"
+#include "strbuf.h"
+
+static void add_nat(struct strbuf *rules, const struct network *network,
+		    const struct subnet *subnet, const char *family, const char *key,
+		    const char *address_key)
+{
+	char text[SUBNET_TEXT];
+	const char *address = network_config_get(network->config, address_key);
+	if (!subnet->address.family || !network_config_bool(network->config, key))
+		return;
+	subnet_format_network(subnet, text);
+	strbuf_printf(rules, "    %s saddr %s %s daddr != %s ", family, text, family, text);
+	if (address)
+		strbuf_printf(rules, "snat %s to %s", family, address);
+	else
+		strbuf_append(rules, "masquerade");
+	strbuf_printf(rules, " comment \"%s\"\n", network->name);
+}
+
+static void add_input(struct strbuf *rules, const struct network *network)
+{
+	const char *name = network->name;
+	if (network->ipv4.address.family && network_config_bool(network->config, "ipv4.firewall"))
+		strbuf_printf(
+			rules,
+			"    iifname \"%s\" meta nfproto ipv4 udp dport { 53, 67 } accept\n"
+			"    iifname \"%s\" meta nfproto ipv4 tcp dport 53 accept\n"
+			"    iifname \"%s\" icmp type { echo-request, destination-unreachable, "
+			"time-exceeded } accept\n",
+			name, name, name);
+	if (network->ipv6.address.family && network_config_bool(network->config, "ipv6.firewall"))
+		strbuf_printf(rules,
+			      "    iifname \"%s\" meta nfproto ipv6 udp dport { 53, 547 } accept\n"
+			      "    iifname \"%s\" meta nfproto ipv6 tcp dport 53 accept\n"
+			      "    iifname \"%s\" meta l4proto ipv6-icmp accept\n",
+			      name, name, name);
+}
+
+static void add_forward(struct strbuf *rules, const struct network *network)
+{
+	static const char *const families[] = {"ipv4", "ipv6"};
+	for (int i = 0; i < 2; i++) {
+		char firewall[16], routing[16];
+		snprintf(firewall, sizeof(firewall), "%s.firewall", families[i]);
+		snprintf(routing, sizeof(routing), "%s.routing", families[i]);
+		if (!network_config_bool(network->config, firewall))
+			continue;
+		const char *verdict =
+			network_config_bool(network->config, routing) ? "accept" : "drop";
+		/* With br_netfilter, as beside Docker, what stays in the bridge comes here too. */
+		strbuf_printf(rules,
+			      "    iifname \"%s\" oifname \"%s\" meta nfproto %s accept\n"
+			      "    iifname \"%s\" meta nfproto %s %s\n"
+			      "    oifname \"%s\" meta nfproto %s %s\n",
+			      network->name, network->name, families[i], network->name, families[i],
+			      verdict, network->name, families[i], verdict);
+	}
+}
+
+static void write_table(struct strbuf *rules, const char *table, const struct network *networks)
+{
+	const struct network *at;
+	strbuf_printf(rules,
+		      "table inet %s {\n  chain postrouting {\n"
+		      "    type nat hook postrouting priority srcnat; policy accept;\n",
+		      table);
+	for (at = networks; at; at = at->next) {
+		add_nat(rules, at, &at->ipv4, "ip", "ipv4.nat", "ipv4.nat.address");
+		add_nat(rules, at, &at->ipv6, "ip6", "ipv6.nat", "ipv6.nat.address");
+	}
+	strbuf_append(rules, "  }\n  chain input {\n"
+			     "    type filter hook input priority filter; policy accept;\n");
+	for (at = networks; at; at = at->next)
+		add_input(rules, at);
+	strbuf_append(rules, "  }\n  chain forward {\n"
+			     "    type filter hook forward priority filter; policy accept;\n");
+	for (at = networks; at; at = at->next)
+		add_forward(rules, at);
+	strbuf_append(rules, "  }\n}\n");
+}
+
+static int run(const char *rules, struct error **error)
+{
+	struct nft_ctx *context = nft_ctx_new(NFT_CTX_DEFAULT);
+	if (!context)
+		return error_set(error, ERROR_INTERNAL, "libnftables does not start");
+	nft_ctx_buffer_output(context);
+	nft_ctx_buffer_error(context);
+	int result = nft_run_cmd_from_buffer(context, rules);
+	const char *message = nft_ctx_get_error_buffer(context);
+	if (result)
+		error_set(error, ERROR_UNSUPPORTED,
+			  "the kernel refused the rules of nftables (is its module nf_tables "
+			  "there?): %.*s",
+			  (int)strcspn(message ? message : "", "\n"), message ? message : "");
+	nft_ctx_free(context);
+	return result ? -1 : 0;
+}
+
+int firewall_apply(const struct server *server, const struct network *networks,
+		   struct error **error)
+{
+	cleanup_strbuf struct strbuf rules = {0};
+	const char *table = server->paths.cgroup;
+	/* Added first, so that the removal succeeds also where there was none. */
+	strbuf_printf(&rules, "add table inet %s\ndelete table inet %s\n", table, table);
+	if (networks)
+		write_table(&rules, table, networks);
+	return run(rules.text, error);
+}

@@ -1,0 +1,44 @@
+/* What the files of network/ know of the manager (networks.c). */
+#ifndef SYSCT_NETWORK_MANAGER_H
+#define SYSCT_NETWORK_MANAGER_H
+
+#include "network/network.h"
+
+struct networks {
+	struct server *server;
+	pthread_mutex_t lock; /* guards all of it; never held while an instance is waited for */
+	struct network *first;
+	json_t *hwaddrs; /* {MAC: "UUID DEVICE"} of all NICs */
+	pthread_t thread;
+	int wake; /* eventfd: something to look after, or the end */
+	bool ending;
+};
+
+/* ---- one network (networks.c); the manager's lock is held, or it is in no list yet ---- */
+
+/* Where the network of that name is in the list; NULL is there, at the end, when there is none. */
+struct network **networks_place(struct networks *networks, const char *name);
+
+/* From a configuration that network_config_check() let pass. */
+struct network *network_new(const char *name, const json_t *config, struct error **error);
+void network_free(struct network *network);
+
+/* Bridge and dnsmasq. A part that is there already is taken as it is. */
+int network_bring_up(struct networks *networks, struct network *network, struct error **error);
+void network_take_down(struct networks *networks, struct network *network);
+
+/* Why it does not work, for everybody who asks; NULL: it works. */
+void network_set_problem(struct network *network, const struct error *error);
+
+/* ---- the manager ---- */
+
+/* Takes the lock without a network; networks_release() gives it back. */
+void networks_hold(struct server *server);
+
+/* dnsmasq forgets the lease of a MAC address, and the name with it (release.c). */
+void network_release_lease(const struct network *network, const char *hwaddr, const char *ipv4);
+
+/* Something was made stale: the thread reloads it soon. */
+void networks_wake(struct networks *networks);
+
+#endif

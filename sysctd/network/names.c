@@ -1,0 +1,170 @@
+/*
+ * The files by which dnsmasq knows running instances: hosts.d/UUID has their
+ * names and addresses (hosts(5)), dhcp.d/UUID what DHCP gives to their MAC
+ * addresses. dnsmasq reads a new file by itself; that one is gone it is told.
+ */
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "file.h"
+#include "instance/internal.h"
+#include "links.h"
+#include "log.h"
+#include "memory.h"
+#include "network/manager.h"
+#include "network/nic.h"
+#include "server.h"
+#include "strbuf.h"
+
+static const char *const kinds[] = {"hosts.d", "dhcp.d"};
+
+static const char *text(const json_t *nic, const char *key)
+{
+	return json_string_value(json_object_get(nic, key));
+}
+
+/* The second NIC in one network has no name of its own: "mybox" is one machine. */
+static void add_host(struct strbuf *hosts, const char *address, const char *name,
+		     const struct network *network)
+{
+	strbuf_printf(hosts, "%s %s.%s %s\n", address, name,
+		      network_config_get(network->config, "dns.domain"), name);
+}
+
+static void add_nic(const struct network *network, const char *name, const json_t *nic,
+		    struct strbuf *hosts, struct strbuf *dhcp)
+{
+	uint8_t mac[LINK_ADDRESS_SIZE];
+	char eui[ADDRESS_TEXT];
+	const char *ipv4 = text(nic, "ipv4"), *ipv6 = text(nic, "ipv6");
+	strbuf_append(dhcp, text(nic, "hwaddr"));
+	if (ipv4 && network->ipv4.address.family) {
+		strbuf_printf(dhcp, ",%s", ipv4);
+		add_host(hosts, ipv4, name, network);
+	}
+	if (ipv6)
+		strbuf_printf(dhcp, ",[%s]", ipv6);
+	strbuf_append(dhcp, "\n");
+	if (network->ipv6.prefix == 64 && network->ipv6.address.family && !ipv6 &&
+	    link_address_parse(text(nic, "hwaddr"), mac)) {
+		struct address address = subnet_eui64(&network->ipv6, mac);
+		address_format(&address, eui);
+		ipv6 = eui;
+	}
+	if (ipv6 && network->ipv6.address.family)
+		add_host(hosts, ipv6, name, network);
+}
+
+/* Written under a name that dnsmasq passes over, then renamed. */
+static void write_file(const char *directory, const char *kind, const char *uuid,
+		       const struct strbuf *content)
+{
+	cleanup_free char *path = memory_printf("%s/%s/%s", directory, kind, uuid);
+	cleanup_free char *temporary = memory_printf("%s/%s/.%s", directory, kind, uuid);
+	cleanup_close int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0 || file_write_all(fd, content->text, content->length) < 0 ||
+	    rename(temporary, path) < 0) {
+		log_event(LOG_LEVEL_WARNING, NULL, "writing %s: %s", path, strerror(errno));
+		unlink(temporary);
+	}
+}
+
+static void announce_in(const struct server *server, const struct network *network,
+			const char *uuid, const char *name, const json_t *nics)
+{
+	cleanup_strbuf struct strbuf hosts = {0}, dhcp = {0};
+	size_t i;
+	const json_t *nic;
+	json_array_foreach (nics, i, nic)
+		if (text(nic, "network") && strcmp(text(nic, "network"), network->name) == 0)
+			add_nic(network, name, nic, &hosts, &dhcp);
+	if (dhcp.length == 0)
+		return;
+	cleanup_free char *directory = network_directory(server, network->name);
+	write_file(directory, "dhcp.d", uuid, &dhcp);
+	if (hosts.length)
+		write_file(directory, "hosts.d", uuid, &hosts);
+}
+
+void nics_announce(struct server *server, const char *uuid, const char *name, const json_t *nics)
+{
+	if (json_array_size(nics) == 0)
+		return;
+	networks_hold(server);
+	for (struct network *at = server->networks->first; at; at = at->next)
+		announce_in(server, at, uuid, name, nics);
+	networks_release(server);
+}
+
+/* The lines of dhcp.d/UUID: "MAC,IPv4[,[IPv6]]". */
+static void release_leases(const struct network *network, const char *directory, const char *uuid)
+{
+	cleanup_free char *path = memory_printf("%s/dhcp.d/%s", directory, uuid);
+	cleanup_free char *content = file_try_read_at(AT_FDCWD, path);
+	char *rest = content;
+	for (char *line; content && (line = strsep(&rest, "\n"));) {
+		const char *hwaddr = strsep(&line, ","), *ipv4 = line ? strsep(&line, ",") : NULL;
+		if (ipv4)
+			network_release_lease(network, hwaddr, ipv4);
+	}
+}
+
+static void remove_file(const struct server *server, struct network *network, const char *uuid)
+{
+	cleanup_free char *directory = network_directory(server, network->name);
+	release_leases(network, directory, uuid);
+	for (size_t i = 0; i < 2; i++) {
+		cleanup_free char *path = memory_printf("%s/%s/%s", directory, kinds[i], uuid);
+		if (unlink(path) == 0)
+			network->stale = true;
+	}
+}
+
+void nics_withdraw(struct server *server, const char *uuid)
+{
+	bool stale = false;
+	networks_hold(server);
+	for (struct network *at = server->networks->first; at; at = at->next) {
+		remove_file(server, at, uuid);
+		stale = stale || at->stale;
+	}
+	if (stale)
+		networks_wake(server->networks);
+	networks_release(server);
+}
+
+static void add_up(struct instance *instance, void *data)
+{
+	if (instance_get_state(instance) != INSTANCE_STOPPED)
+		json_object_set_new(data, instance->uuid, json_true());
+}
+
+static void sweep(const struct server *server, struct network *network, const json_t *up)
+{
+	cleanup_free char *directory = network_directory(server, network->name);
+	cleanup_free char *path = memory_printf("%s/dhcp.d", directory);
+	cleanup_dir DIR *dir = opendir(path);
+	struct dirent *entry;
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && !json_object_get(up, entry->d_name))
+			remove_file(server, network, entry->d_name);
+}
+
+void nics_sweep(struct server *server)
+{
+	json_t *up = json_object();
+	instance_registry_each(server, add_up, up);
+	networks_hold(server);
+	for (struct network *at = server->networks->first; at; at = at->next) {
+		sweep(server, at, up);
+		if (at->stale)
+			networks_wake(server->networks);
+	}
+	networks_release(server);
+	json_decref(up);
+}

@@ -1,0 +1,47 @@
+/* See nics.h. Without interfaces not a single system call is made. */
+#include "nics.h"
+
+#include "cleanup.h"
+#include "links.h"
+#include "netlink.h"
+
+static const char *text(const json_t *nic, const char *key)
+{
+	return json_string_value(json_object_get(nic, key));
+}
+
+static int create(struct netlink *netlink, const json_t *nic, pid_t pid, struct error **error)
+{
+	const char *address = text(nic, "hwaddr");
+	struct veth veth = {
+		.host_name = text(nic, "host_name"),
+		.bridge = text(nic, "bridge"),
+		.name = text(nic, "name"),
+		.pid = pid,
+		.mtu = (uint32_t)json_integer_value(json_object_get(nic, "mtu")),
+		.isolated = json_is_true(json_object_get(nic, "isolated")),
+		.hairpin = json_is_true(json_object_get(nic, "hairpin")),
+	};
+	if (!veth.host_name || !veth.name || !address || !link_address_parse(address, veth.address))
+		return error_set(error, ERROR_INVALID,
+				 "sysct.nics needs host_name, name and hwaddr");
+	return veth_create(netlink, &veth, error);
+}
+
+int nics_create(const json_t *nics, pid_t pid, struct error **error)
+{
+	cleanup_netlink struct netlink netlink = NETLINK_INIT;
+	size_t count = json_array_size(nics);
+	if (count == 0)
+		return 0;
+	if (netlink_open(&netlink, error) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		if (create(&netlink, json_array_get(nics, i), pid, error) == 0)
+			continue;
+		while (i-- > 0)
+			link_delete(&netlink, text(json_array_get(nics, i), "host_name"), NULL);
+		return -1;
+	}
+	return 0;
+}

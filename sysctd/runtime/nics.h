@@ -1,0 +1,16 @@
+/* The network interfaces of a starting instance: "sysct.nics" of the spec (doc/architecture.md). */
+#ifndef SYSCT_NICS_H
+#define SYSCT_NICS_H
+
+#include <jansson.h>
+#include <sys/types.h>
+
+#include "error.h"
+
+/**
+ * nics_create - make those of @nics (may be NULL) in the network namespace of @pid.
+ * On failure nothing is left; afterwards they go with that namespace.
+ */
+int nics_create(const json_t *nics, pid_t pid, struct error **error);
+
+#endif
