@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/pkt_sched.h>
 #include <linux/veth.h>
 #include <stdio.h>
 #include <string.h>
@@ -119,7 +120,7 @@ static int set_port(struct netlink *netlink, const struct veth *veth, struct err
 {
 	struct netlink_request request;
 	struct ifinfomsg header = {.ifi_family = AF_BRIDGE};
-	if (!veth->bridge || (!veth->isolated && !veth->hairpin))
+	if (!veth->bridge)
 		return 0;
 	header.ifi_index = index_of(veth->host_name, error);
 	if (header.ifi_index < 0)
@@ -134,6 +135,67 @@ static int set_port(struct netlink *netlink, const struct veth *veth, struct err
 	return 0;
 }
 
+/*
+ * tc-tbf(8): what is sent to the other end waits its turn. A tenth of a second may go
+ * at once, so that it is the rate also where the kernel's clock ticks slowly.
+ */
+static int limit_ingress(struct netlink *netlink, const struct veth *veth, struct error **error)
+{
+	struct netlink_request request;
+	uint64_t burst = veth->ingress / 10 < 131072 ? 131072 : veth->ingress / 10;
+	uint64_t waiting = burst + veth->ingress / 20; /* 50 ms */
+	struct tc_tbf_qopt parameters = {
+		.rate = {.linklayer = TC_LINKLAYER_ETHERNET,
+			 .rate = veth->ingress > UINT32_MAX ? UINT32_MAX : (uint32_t)veth->ingress},
+		.limit = waiting > UINT32_MAX ? UINT32_MAX : (uint32_t)waiting,
+	};
+	struct tcmsg header = {.tcm_family = AF_UNSPEC, .tcm_parent = TC_H_ROOT};
+	header.tcm_ifindex = index_of(veth->host_name, error);
+	if (header.tcm_ifindex < 0)
+		return -1;
+	netlink_begin(&request, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, &header,
+		      sizeof(header));
+	netlink_add_text(&request, TCA_KIND, "tbf");
+	size_t options = netlink_nest(&request, TCA_OPTIONS, NULL, 0);
+	netlink_add(&request, TCA_TBF_PARMS, &parameters, sizeof(parameters));
+	if (veth->ingress > UINT32_MAX)
+		netlink_add(&request, TCA_TBF_RATE64, &veth->ingress, sizeof(veth->ingress));
+	netlink_add_u32(&request, TCA_TBF_BURST, burst > UINT32_MAX ? UINT32_MAX : (uint32_t)burst);
+	netlink_nest_end(&request, options);
+	if (netlink_send(netlink, &request) == 0)
+		return 0;
+	if (errno == ENOENT)
+		return error_set(error, ERROR_UNSUPPORTED,
+				 "limits.ingress: this kernel has no token bucket filter (module "
+				 "sch_tbf)");
+	return error_errno(error, errno, "limiting what %s receives", veth->name);
+}
+
+static int unlimit_ingress(struct netlink *netlink, const struct veth *veth, struct error **error)
+{
+	struct netlink_request request;
+	struct tcmsg header = {
+		.tcm_family = AF_UNSPEC,
+		.tcm_parent = TC_H_ROOT,
+		.tcm_ifindex = index_of(veth->host_name, error),
+	};
+	if (header.tcm_ifindex < 0)
+		return -1;
+	netlink_begin(&request, RTM_DELQDISC, 0, &header, sizeof(header));
+	/* ENOENT, or EINVAL from older kernels: there is none but the one that always is. */
+	if (netlink_send(netlink, &request) < 0 && errno != ENOENT && errno != EINVAL)
+		return error_errno(error, errno, "lifting a limit of %s", veth->name);
+	return 0;
+}
+
+int veth_adjust(struct netlink *netlink, const struct veth *veth, struct error **error)
+{
+	if (set_port(netlink, veth, error) < 0)
+		return -1;
+	return veth->ingress ? limit_ingress(netlink, veth, error)
+			     : unlimit_ingress(netlink, veth, error);
+}
+
 int veth_create(struct netlink *netlink, const struct veth *veth, struct error **error)
 {
 	int result = create_pair(netlink, veth);
@@ -144,7 +206,9 @@ int veth_create(struct netlink *netlink, const struct veth *veth, struct error *
 	}
 	if (result < 0)
 		return error_errno(error, errno, "making the network interface %s", veth->name);
-	if (connect_host_end(netlink, veth, error) == 0 && set_port(netlink, veth, error) == 0)
+	bool plain = !veth->isolated && !veth->hairpin && !veth->ingress;
+	if (connect_host_end(netlink, veth, error) == 0 &&
+	    (plain || veth_adjust(netlink, veth, error) == 0))
 		return 0;
 	link_delete(netlink, veth->host_name, NULL);
 	return -1;

@@ -30,6 +30,7 @@ struct veth {
 	uint32_t mtu;  /* 0: the kernel's */
 	bool isolated; /* bridge(8): reaches only ports that are not isolated */
 	bool hairpin;
+	uint64_t ingress; /* bytes a second to the other end; 0: no limit */
 };
 
 /**
@@ -38,6 +39,9 @@ struct veth {
  * The host's end gets no addresses. On failure nothing of it is left.
  */
 int veth_create(struct netlink *netlink, const struct veth *veth, struct error **error);
+
+/* Isolation, hairpin and ingress of a pair that is there, as @veth says; the rest is left alone. */
+int veth_adjust(struct netlink *netlink, const struct veth *veth, struct error **error);
 
 /* Missing is no error. */
 int link_delete(struct netlink *netlink, const char *name, struct error **error);

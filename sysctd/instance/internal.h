@@ -34,6 +34,9 @@ char *instance_explain_end(struct instance *instance);
 int instance_assign_nics(struct server *server, struct instance_row *row,
 			 const json_t *expanded_devices, struct error **error);
 
+/* "sysct.nics" of the spec that it runs with; a new array. */
+json_t *instance_running_nics(struct instance *instance);
+
 /* Signal that asks init for a clean stop, by the image's init. */
 int instance_stop_signal(const json_t *expanded_config);
 

@@ -34,8 +34,11 @@ static int spawn(struct instance *instance, const struct instance_row *row, stru
 		return -1;
 	struct monitor_link link = MONITOR_LINK_INIT;
 	fault_point("start.spec");
-	nics_announce(server, instance->uuid, instance->name,
-		      json_object_get(json_object_get(spec, "sysct"), "nics"));
+	if (nics_announce(server, instance->uuid, instance->name,
+			  json_object_get(json_object_get(spec, "sysct"), "nics"), error) < 0) {
+		json_decref(spec);
+		return -1;
+	}
 	instance_registry_starting(server, true);
 	int result = monitor_spawn(program, directory, spec, &link, error);
 	instance_registry_starting(server, false);

@@ -66,7 +66,7 @@ static bool same_limits(const json_t *one, const json_t *other)
 	return true;
 }
 
-static json_t *running_nics(struct instance *instance)
+json_t *instance_running_nics(struct instance *instance)
 {
 	cleanup_free char *directory = instance_run_directory(instance);
 	json_t *spec = monitor_read_spec(directory);
@@ -79,16 +79,20 @@ static json_t *running_nics(struct instance *instance)
 static int replug(struct instance *instance, const struct instance_row *row, const json_t *devices,
 		  struct error **error)
 {
-	json_t *old = running_nics(instance);
+	json_t *old = instance_running_nics(instance);
 	json_t *new = nics_spec(instance->server, row, devices, error);
 	int result = new ? 0 : -1;
 	if (new && !json_equal(old, new)) {
-		result = nics_replug(old, new, instance->link.pid, error);
-		if (result < 0)
-			nics_replug(new, old, instance->link.pid, NULL);
 		nics_withdraw(instance->server, instance->uuid);
-		nics_announce(instance->server, instance->uuid, instance->name,
-			      result < 0 ? old : new);
+		result =
+			nics_announce(instance->server, instance->uuid, instance->name, new, error);
+		if (result == 0)
+			result = nics_replug(old, new, instance->link.pid, error);
+		if (result < 0) {
+			nics_replug(new, old, instance->link.pid, NULL);
+			nics_withdraw(instance->server, instance->uuid);
+			nics_announce(instance->server, instance->uuid, instance->name, old, NULL);
+		}
 	}
 	json_decref(old);
 	json_decref(new);

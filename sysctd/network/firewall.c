@@ -4,10 +4,10 @@
  * whole, in one transaction: nobody sees half of it, and what somebody else
  * changed in it is mended by the next write.
  */
-#include <nftables/libnftables.h>
 #include <string.h>
 
 #include "network/network.h"
+#include "network/nftables.h"
 #include "server.h"
 #include "strbuf.h"
 
@@ -90,24 +90,6 @@ static void write_table(struct strbuf *rules, const char *table, const struct ne
 	strbuf_append(rules, "  }\n}\n");
 }
 
-static int run(const char *rules, struct error **error)
-{
-	struct nft_ctx *context = nft_ctx_new(NFT_CTX_DEFAULT);
-	if (!context)
-		return error_set(error, ERROR_INTERNAL, "libnftables does not start");
-	nft_ctx_buffer_output(context);
-	nft_ctx_buffer_error(context);
-	int result = nft_run_cmd_from_buffer(context, rules);
-	const char *message = nft_ctx_get_error_buffer(context);
-	if (result)
-		error_set(error, ERROR_UNSUPPORTED,
-			  "the kernel refused the rules of nftables (is its module nf_tables "
-			  "there?): %.*s",
-			  (int)strcspn(message ? message : "", "\n"), message ? message : "");
-	nft_ctx_free(context);
-	return result ? -1 : 0;
-}
-
 int firewall_apply(const struct server *server, const struct network *networks,
 		   struct error **error)
 {
@@ -117,5 +99,5 @@ int firewall_apply(const struct server *server, const struct network *networks,
 	strbuf_printf(&rules, "add table inet %s\ndelete table inet %s\n", table, table);
 	if (networks)
 		write_table(&rules, table, networks);
-	return run(rules.text, error);
+	return nftables_run(rules.text, error);
 }

@@ -8,6 +8,8 @@ struct networks {
 	struct server *server;
 	pthread_mutex_t lock; /* guards all of it; never held while an instance is waited for */
 	struct network *first;
+	json_t *running; /* {UUID: nics of the spec} of running instances */
+	bool filtering;	 /* the table of filters.c is there */
 	json_t *hwaddrs; /* {MAC: "UUID DEVICE"} of all NICs */
 	pthread_t thread;
 	int wake; /* eventfd: something to look after, or the end */
@@ -37,6 +39,19 @@ void networks_hold(struct server *server);
 
 /* dnsmasq forgets the lease of a MAC address, and the name with it (release.c). */
 void network_release_lease(const struct network *network, const char *hwaddr, const char *ipv4);
+
+/* ---- filters and limits of NICs (filters.c); the lock is held ---- */
+
+/* The whole table, from networks->running. */
+int filters_write(struct networks *networks, struct error **error);
+
+/* An instance is about to run with these NICs; it does not run any more. */
+int filters_add(struct networks *networks, const char *uuid, const json_t *nics,
+		struct error **error);
+void filters_remove(struct networks *networks, const char *uuid);
+
+/* No instance runs, and the daemon ends: the table goes. */
+void filters_end(struct networks *networks);
 
 /* Something was made stale: the thread reloads it soon. */
 void networks_wake(struct networks *networks);

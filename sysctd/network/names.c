@@ -91,14 +91,17 @@ static void announce_in(const struct server *server, const struct network *netwo
 		write_file(directory, "hosts.d", uuid, &hosts);
 }
 
-void nics_announce(struct server *server, const char *uuid, const char *name, const json_t *nics)
+int nics_announce(struct server *server, const char *uuid, const char *name, const json_t *nics,
+		  struct error **error)
 {
 	if (json_array_size(nics) == 0)
-		return;
+		return 0;
 	networks_hold(server);
-	for (struct network *at = server->networks->first; at; at = at->next)
+	int result = filters_add(server->networks, uuid, nics, error);
+	for (struct network *at = server->networks->first; at && result == 0; at = at->next)
 		announce_in(server, at, uuid, name, nics);
 	networks_release(server);
+	return result;
 }
 
 /* The lines of dhcp.d/UUID: "MAC,IPv4[,[IPv6]]". */
@@ -129,6 +132,7 @@ void nics_withdraw(struct server *server, const char *uuid)
 {
 	bool stale = false;
 	networks_hold(server);
+	filters_remove(server->networks, uuid);
 	for (struct network *at = server->networks->first; at; at = at->next) {
 		remove_file(server, at, uuid);
 		stale = stale || at->stale;
@@ -138,10 +142,11 @@ void nics_withdraw(struct server *server, const char *uuid)
 	networks_release(server);
 }
 
+/* With the NICs that it was started with. */
 static void add_up(struct instance *instance, void *data)
 {
 	if (instance_get_state(instance) != INSTANCE_STOPPED)
-		json_object_set_new(data, instance->uuid, json_true());
+		json_object_set_new(data, instance->uuid, instance_running_nics(instance));
 }
 
 static void sweep(const struct server *server, struct network *network, const json_t *up)
@@ -158,8 +163,12 @@ static void sweep(const struct server *server, struct network *network, const js
 void nics_sweep(struct server *server)
 {
 	json_t *up = json_object();
+	cleanup_error struct error *error = NULL;
 	instance_registry_each(server, add_up, up);
 	networks_hold(server);
+	json_object_update(server->networks->running, up);
+	if (filters_write(server->networks, &error) < 0)
+		log_event(LOG_LEVEL_ERROR, NULL, "filters of NICs: %s", error_message(error));
 	for (struct network *at = server->networks->first; at; at = at->next) {
 		sweep(server, at, up);
 		if (at->stale)

@@ -264,6 +264,7 @@ struct networks *networks_create(struct server *server, struct error **error)
 	struct networks *networks = memory_alloc(sizeof(*networks));
 	*networks = (struct networks){
 		.server = server,
+		.running = json_object(),
 		.hwaddrs = json_object(),
 		.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 	};
@@ -294,6 +295,8 @@ void networks_free(struct networks *networks, bool idle)
 	pthread_join(networks->thread, NULL);
 	if (idle && networks->first)
 		firewall_apply(networks->server, NULL, NULL);
+	if (idle)
+		filters_end(networks);
 	while (networks->first) {
 		struct network *network = networks->first;
 		networks->first = network->next;
@@ -301,6 +304,7 @@ void networks_free(struct networks *networks, bool idle)
 			network_take_down(networks, network);
 		network_free(network);
 	}
+	json_decref(networks->running);
 	json_decref(networks->hwaddrs);
 	close(networks->wake);
 	pthread_mutex_destroy(&networks->lock);

@@ -89,6 +89,12 @@ int nic_check_bool(const char *value, struct error **error)
 	return error_set(error, ERROR_INVALID, "\"%s\" is not true or false", value);
 }
 
+static bool is_true(const json_t *device, const char *key)
+{
+	const char *value = nic_value(device, key);
+	return value && strcasecmp(value, "true") == 0;
+}
+
 int nic_check_device(const json_t *device, struct error **error)
 {
 	const char *network = nic_value(device, "network"), *type = nic_value(device, "nictype");
@@ -104,6 +110,16 @@ int nic_check_device(const json_t *device, struct error **error)
 		return error_set(error, ERROR_INVALID, "it needs \"parent\", the bridge");
 	if (p2p && parent)
 		return error_set(error, ERROR_INVALID, "a p2p NIC has no \"parent\"");
+	if (!network && (is_true(device, "security.ipv4_filtering") ||
+			 is_true(device, "security.ipv6_filtering")))
+		return error_set(error, ERROR_INVALID,
+				 "security.ipv4_filtering and security.ipv6_filtering need "
+				 "\"network\": only there sysct knows its addresses");
+	if (p2p && (is_true(device, "security.mac_filtering") ||
+		    nic_value(device, "limits.egress") || nic_value(device, "limits.max")))
+		return error_set(
+			error, ERROR_UNSUPPORTED,
+			"security.mac_filtering, limits.egress and limits.max need a bridge");
 	if (!network && (nic_value(device, "ipv4.address") || nic_value(device, "ipv6.address")))
 		return error_set(error, ERROR_INVALID,
 				 "addresses can be set on a NIC of a managed network only");
@@ -181,6 +197,65 @@ static void copy_text(json_t *nic, const char *to, const char *text)
 		json_object_set_new(nic, to, json_string(text));
 }
 
+/* "10Mbit", as LXD has it: bits in a second, in decimal or binary units. */
+static json_int_t parse_rate(const char *text)
+{
+	static const struct {
+		const char *suffix;
+		double factor;
+	} units[] = {{"", 1},
+		     {"bit", 1},
+		     {"kbit", 1e3},
+		     {"Mbit", 1e6},
+		     {"Gbit", 1e9},
+		     {"Tbit", 1e12},
+		     {"Kibit", 1024},
+		     {"Mibit", 1048576},
+		     {"Gibit", 1073741824},
+		     {"Tibit", 1099511627776.0}};
+	char *end;
+	unsigned long long number = strtoull(text, &end, 10);
+	for (size_t i = 0; end != text && i < sizeof(units) / sizeof(units[0]); i++)
+		if (strcmp(end, units[i].suffix) == 0)
+			return (json_int_t)((double)number * units[i].factor / 8);
+	return 0;
+}
+
+int nic_check_rate(const char *value, struct error **error)
+{
+	if (value[0] >= '0' && value[0] <= '9' && parse_rate(value) > 0)
+		return 0;
+	return error_set(error, ERROR_INVALID,
+			 "\"%s\" is not a rate: bits in a second, such as 10Mbit", value);
+}
+
+static void add_limits(json_t *nic, const json_t *device)
+{
+	static const char *const keys[][2] = {{"ingress", "limits.ingress"},
+					      {"egress", "limits.egress"}};
+	for (int i = 0; i < 2; i++) {
+		const char *own = nic_value(device, keys[i][1]);
+		const char *rate = own ? own : nic_value(device, "limits.max");
+		if (rate)
+			json_object_set_new(nic, keys[i][0], json_integer(parse_rate(rate)));
+	}
+}
+
+/* Each kind of filter needs the one before: an address is worth nothing without the MAC. */
+static void add_filters(json_t *nic, const json_t *device)
+{
+	bool ipv4 = is_true(device, "security.ipv4_filtering");
+	bool ipv6 = is_true(device, "security.ipv6_filtering");
+	if (ipv4 || ipv6 || is_true(device, "security.mac_filtering"))
+		json_object_set_new(nic, "mac_filter", json_true());
+	if (ipv4)
+		json_object_set_new(nic, "ipv4_filter", json_true());
+	if (ipv6)
+		json_object_set_new(nic, "ipv6_filter", json_true());
+	if (is_true(device, "security.port_isolation"))
+		json_object_set_new(nic, "isolated", json_true());
+}
+
 static json_t *describe(struct server *server, const struct instance_row *row, const char *name,
 			const json_t *device, const json_t *devices, const json_t *nics,
 			struct error **error)
@@ -189,7 +264,6 @@ static json_t *describe(struct server *server, const struct instance_row *row, c
 	const char *given = nic_value(device, "name"), *mtu = nic_value(device, "mtu");
 	const char *address = nic_value(device, "hwaddr"), *network = nic_value(device, "network");
 	const char *host_name = nic_value(device, "host_name");
-	const char *isolated = nic_value(device, "security.port_isolation");
 	const char *ipv4 = nic_value(device, "ipv4.address");
 	cleanup_free char *own = memory_printf("veth%08x", nic_hash(row->uuid, name));
 	pick_name(devices, nics, inside);
@@ -202,8 +276,8 @@ static json_t *describe(struct server *server, const struct instance_row *row, c
 	}
 	if (mtu)
 		json_object_set_new(nic, "mtu", json_integer(strtol(mtu, NULL, 10)));
-	if (isolated && strcasecmp(isolated, "true") == 0)
-		json_object_set_new(nic, "isolated", json_true());
+	add_filters(nic, device);
+	add_limits(nic, device);
 	copy_text(nic, "ipv4", ipv4 ? ipv4 : nic_volatile(row, name, "ipv4.address"));
 	copy_text(nic, "ipv6", nic_value(device, "ipv6.address"));
 	if ((network ? find_network(server, network, nic, error)
@@ -266,32 +340,59 @@ json_t *nics_spec(struct server *server, const struct instance_row *row, const j
 	return nics;
 }
 
-static const json_t *find_equal(const json_t *nics, const json_t *wanted)
+/* What cannot be changed of an interface that is there. */
+static bool is_same_link(const json_t *one, const json_t *other)
+{
+	static const char *const keys[] = {"device", "name",   "host_name",
+					   "hwaddr", "bridge", "mtu"};
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const json_t *a = json_object_get(one, keys[i]),
+			     *b = json_object_get(other, keys[i]);
+		if (a != b && !(a && b && json_equal(a, b)))
+			return false;
+	}
+	return true;
+}
+
+static const json_t *find_same(const json_t *nics, const json_t *wanted)
 {
 	size_t i;
 	const json_t *nic;
 	json_array_foreach (nics, i, nic)
-		if (json_equal(nic, wanted))
+		if (is_same_link(nic, wanted))
 			return nic;
 	return NULL;
 }
 
-int nics_replug(const json_t *old, const json_t *new, pid_t pid, struct error **error)
+static int remove_missing(const json_t *old, const json_t *new, struct error **error)
 {
 	cleanup_netlink struct netlink netlink = NETLINK_INIT;
 	size_t i;
-	json_t *nic;
+	const json_t *nic;
 	if (netlink_open(&netlink, error) < 0)
 		return -1;
 	json_array_foreach (old, i, nic)
-		if (!find_equal(new, nic) &&
+		if (!find_same(new, nic) &&
 		    link_delete(&netlink, nic_value(nic, "host_name"), error) < 0)
 			return -1;
+	return 0;
+}
+
+int nics_replug(const json_t *old, const json_t *new, pid_t pid, struct error **error)
+{
+	size_t i;
+	json_t *nic;
 	json_t *added = json_array();
-	json_array_foreach (new, i, nic)
-		if (!find_equal(old, nic))
+	int result = remove_missing(old, new, error);
+	json_array_foreach (new, i, nic) {
+		const json_t *before = find_same(old, nic);
+		if (!before)
 			json_array_append(added, nic);
-	int result = nics_create(added, pid, error);
+		else if (result == 0 && !json_equal(before, nic))
+			result = nics_adjust(nic, error);
+	}
+	if (result == 0)
+		result = nics_create(added, pid, error);
 	json_decref(added);
 	return result;
 }

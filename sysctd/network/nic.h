@@ -18,6 +18,7 @@ int nic_check_mtu(const char *value, struct error **error);
 int nic_check_ipv4(const char *value, struct error **error);
 int nic_check_ipv6(const char *value, struct error **error);
 int nic_check_bool(const char *value, struct error **error);
+int nic_check_rate(const char *value, struct error **error);
 int nic_check_device(const json_t *device, struct error **error);
 
 /**
@@ -39,8 +40,9 @@ void nics_note(struct server *server, const struct instance_row *row);
 json_t *nics_spec(struct server *server, const struct instance_row *row, const json_t *devices,
 		  struct error **error);
 
-/* The instance is about to run: DHCP and DNS know it. @nics: of nics_spec(). */
-void nics_announce(struct server *server, const char *uuid, const char *name, const json_t *nics);
+/* The instance is about to run: filters, DHCP and DNS know it. @nics: of nics_spec(). */
+int nics_announce(struct server *server, const char *uuid, const char *name, const json_t *nics,
+		  struct error **error);
 
 /* It does not run any more. */
 void nics_withdraw(struct server *server, const char *uuid);

@@ -10,10 +10,10 @@ static const char *text(const json_t *nic, const char *key)
 	return json_string_value(json_object_get(nic, key));
 }
 
-static int create(struct netlink *netlink, const json_t *nic, pid_t pid, struct error **error)
+static int parse(const json_t *nic, pid_t pid, struct veth *veth, struct error **error)
 {
 	const char *address = text(nic, "hwaddr");
-	struct veth veth = {
+	*veth = (struct veth){
 		.host_name = text(nic, "host_name"),
 		.bridge = text(nic, "bridge"),
 		.name = text(nic, "name"),
@@ -21,11 +21,17 @@ static int create(struct netlink *netlink, const json_t *nic, pid_t pid, struct 
 		.mtu = (uint32_t)json_integer_value(json_object_get(nic, "mtu")),
 		.isolated = json_is_true(json_object_get(nic, "isolated")),
 		.hairpin = json_is_true(json_object_get(nic, "hairpin")),
+		.ingress = (uint64_t)json_integer_value(json_object_get(nic, "ingress")),
 	};
-	if (!veth.host_name || !veth.name || !address || !link_address_parse(address, veth.address))
-		return error_set(error, ERROR_INVALID,
-				 "sysct.nics needs host_name, name and hwaddr");
-	return veth_create(netlink, &veth, error);
+	if (veth->host_name && veth->name && address && link_address_parse(address, veth->address))
+		return 0;
+	return error_set(error, ERROR_INVALID, "sysct.nics needs host_name, name and hwaddr");
+}
+
+static int create(struct netlink *netlink, const json_t *nic, pid_t pid, struct error **error)
+{
+	struct veth veth;
+	return parse(nic, pid, &veth, error) < 0 ? -1 : veth_create(netlink, &veth, error);
 }
 
 int nics_create(const json_t *nics, pid_t pid, struct error **error)
@@ -44,4 +50,13 @@ int nics_create(const json_t *nics, pid_t pid, struct error **error)
 		return -1;
 	}
 	return 0;
+}
+
+int nics_adjust(const json_t *nic, struct error **error)
+{
+	cleanup_netlink struct netlink netlink = NETLINK_INIT;
+	struct veth veth;
+	if (parse(nic, 0, &veth, error) < 0 || netlink_open(&netlink, error) < 0)
+		return -1;
+	return veth_adjust(&netlink, &veth, error);
 }

@@ -13,4 +13,7 @@
  */
 int nics_create(const json_t *nics, pid_t pid, struct error **error);
 
+/* What can be changed of one that is there: "isolated", "hairpin", "ingress". */
+int nics_adjust(const json_t *nic, struct error **error);
+
 #endif

@@ -354,7 +354,7 @@ ok -n "a launch goes on without its client" wait_until 10 instance_is orphan Run
 sysct delete --force orphan
 instance_is box Running || sysct start box
 
-ends() { ls -l "/proc/$daemon_pid/fd" | grep -cE 'socket:|pipe:|anon_inode:'; }
+ends() { descriptors "$daemon_pid" 'socket:|pipe:|anon_inode:'; }
 usual=$(ends)
 python >"$TMPDIR/hundred" 2>&1 <<'END' || true
 import threading

@@ -29,7 +29,7 @@ memory() { # PID: private, KiB
 	awk '/^Private_(Clean|Dirty):/ { sum += $2 } END { print sum }' "/proc/$1/smaps_rollup"
 }
 
-open_ends() { ls -l "/proc/$1/fd" | grep -cE 'socket:|pipe:|anon_inode:|/dev/'; } # files of the database come and go
+open_ends() { descriptors "$1" 'socket:|pipe:|anon_inode:|/dev/'; } # files of the database come and go
 
 daemon_start
 sysct launch busybox box

@@ -88,7 +88,7 @@ sysct delete box
 breaks box 'rm /sbin/init; printf "#!/bin/sh\nexec /bin/busybox reboot -f\n" >/sbin/init; chmod 755 /sbin/init'
 sysct start box >/dev/null 2>&1 || true
 monitor_of_box() { pgrep -o -f "^sysct-monitor $SYSCT_DIR/run/instances/box"; }
-waits() { ls -l "/proc/$(monitor_of_box)/fd" | grep -q timerfd; }
+waits() { [ "$(descriptors "$(monitor_of_box)" timerfd)" -gt 0 ]; }
 ok -n "after some boots its monitor waits before the next" wait_until 20 waits
 ticks() { awk '{ print $14 + $15 }' "/proc/$(monitor_of_box)/stat"; }
 before=$(ticks)

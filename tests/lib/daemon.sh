@@ -94,6 +94,11 @@ instance_volume() {
 	echo "$SYSCT_DIR/storage-pools/default/instances/$(sysct config get "$1" volatile.uuid)"
 }
 
+# descriptors PID PATTERN: how many it has that match; some may come and go meanwhile.
+descriptors() {
+	find "/proc/$1/fd" -type l -printf '%l\n' 2>/dev/null | grep -cE "$2" || true
+}
+
 # instance_processes NAME PATTERN: pids, on the host, of its processes whose command line matches; fails when there is none.
 instance_processes() {
 	local pid found=1
