@@ -45,11 +45,11 @@ static int create_locked(struct networks *networks, struct network_row *row,
 	append(networks, network);
 	int result = network_bring_up(networks, network, error);
 	fault_point("network.up");
-	if (result == 0 && firewall_apply(networks->server, networks->first, error) == 0)
+	if (result == 0 && firewall_apply(networks, error) == 0)
 		return 0;
 	*networks_place(networks, network->name) = NULL; /* it is the last */
 	network_take_down(networks, network);
-	firewall_apply(networks->server, networks->first, NULL);
+	firewall_apply(networks, NULL);
 	db_network_delete(db, row->name, NULL);
 	return -1;
 }
@@ -101,7 +101,7 @@ static int swap_in(struct networks *networks, struct network *old, struct networ
 	if (result == 0)
 		result = dnsmasq_up(networks->server, new, true, error);
 	if (result == 0)
-		result = firewall_apply(networks->server, networks->first, error);
+		result = firewall_apply(networks, error);
 	network_set_problem(new, NULL);
 	return result;
 }
@@ -158,7 +158,7 @@ static int delete_locked(struct networks *networks, const char *name, struct err
 	*place = network->next;
 	network_take_down(networks, network);
 	network_free(network);
-	firewall_apply(server, networks->first, NULL);
+	firewall_apply(networks, NULL);
 	file_remove_tree_at(AT_FDCWD, directory, NULL);
 	return 0;
 }
@@ -190,8 +190,7 @@ static int rename_locked(struct networks *networks, const char *name, const char
 	file_remove_tree_at(AT_FDCWD, directory, NULL);
 	free(network->name);
 	network->name = memory_strdup(new_name);
-	if (network_bring_up(networks, network, error) < 0 ||
-	    firewall_apply(server, networks->first, error) < 0) {
+	if (network_bring_up(networks, network, error) < 0 || firewall_apply(networks, error) < 0) {
 		network_set_problem(network, error ? *error : NULL);
 		return -1;
 	}

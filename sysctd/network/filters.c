@@ -9,6 +9,7 @@
  * no DHCP server, no router advertisement. limits.egress: what is faster is dropped.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
@@ -154,11 +155,6 @@ static void write_nic(const struct writing *writing, struct networks *networks, 
 	write_limit(writing, nic, name);
 }
 
-static int run(const struct strbuf *commands, struct error **error)
-{
-	return nftables_run(commands->text, error);
-}
-
 int filters_write(struct networks *networks, struct error **error)
 {
 	const char *table = networks->server->paths.cgroup, *uuid;
@@ -177,7 +173,9 @@ int filters_write(struct networks *networks, struct error **error)
 				write_nic(&writing, networks, nic);
 				any = true;
 			}
-	networks->filtering = any && run(&text, error) == 0;
+	networks->filtering = any && nftables_run(text.text, error) == 0;
+	free(networks->filter_rules);
+	networks->filter_rules = networks->filtering ? nftables_list("bridge", table) : NULL;
 	return any && !networks->filtering ? -1 : 0;
 }
 
@@ -194,7 +192,7 @@ static int change(struct networks *networks, const json_t *nics, const char *ver
 			write_nic(&writing, networks, nic);
 	if (text.length == 0)
 		return 0;
-	if (networks->filtering && run(&text, NULL) == 0)
+	if (networks->filtering && nftables_run(text.text, NULL) == 0)
 		return 0;
 	return filters_write(networks, error);
 }

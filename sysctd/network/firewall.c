@@ -4,9 +4,10 @@
  * whole, in one transaction: nobody sees half of it, and what somebody else
  * changed in it is mended by the next write.
  */
-#include <string.h>
+#include <stdio.h>
+#include <stdlib.h>
 
-#include "network/network.h"
+#include "network/manager.h"
 #include "network/nftables.h"
 #include "server.h"
 #include "strbuf.h"
@@ -90,14 +91,27 @@ static void write_table(struct strbuf *rules, const char *table, const struct ne
 	strbuf_append(rules, "  }\n}\n");
 }
 
-int firewall_apply(const struct server *server, const struct network *networks,
-		   struct error **error)
+static int replace(struct networks *networks, bool present, struct error **error)
 {
 	cleanup_strbuf struct strbuf rules = {0};
-	const char *table = server->paths.cgroup;
+	const char *table = networks->server->paths.cgroup;
 	/* Added first, so that the removal succeeds also where there was none. */
 	strbuf_printf(&rules, "add table inet %s\ndelete table inet %s\n", table, table);
-	if (networks)
-		write_table(&rules, table, networks);
-	return nftables_run(rules.text, error);
+	if (present)
+		write_table(&rules, table, networks->first);
+	int result = nftables_run(rules.text, error);
+	free(networks->rules);
+	networks->rules = present && result == 0 ? nftables_list("inet", table) : NULL;
+	return result;
+}
+
+int firewall_apply(struct networks *networks, struct error **error)
+{
+	return replace(networks, networks->first, error);
+}
+
+void firewall_remove(struct networks *networks)
+{
+	if (networks->rules)
+		replace(networks, false, NULL);
 }

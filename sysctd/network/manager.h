@@ -8,9 +8,11 @@ struct networks {
 	struct server *server;
 	pthread_mutex_t lock; /* guards all of it; never held while an instance is waited for */
 	struct network *first;
-	json_t *running; /* {UUID: nics of the spec} of running instances */
-	bool filtering;	 /* the table of filters.c is there */
-	json_t *hwaddrs; /* {MAC: "UUID DEVICE"} of all NICs */
+	json_t *running;	      /* {UUID: nics of the spec} of running instances */
+	bool filtering;		      /* the table of filters.c is there */
+	char *rules, *filter_rules;   /* both tables as they were written; NULL: none */
+	int link_events, rule_events; /* of guard.c */
+	json_t *hwaddrs;	      /* {MAC: "UUID DEVICE"} of all NICs */
 	pthread_t thread;
 	int wake; /* eventfd: something to look after, or the end */
 	bool ending;
@@ -52,6 +54,21 @@ void filters_remove(struct networks *networks, const char *uuid);
 
 /* No instance runs, and the daemon ends: the table goes. */
 void filters_end(struct networks *networks);
+
+/* ---- changes by others (guard.c) ---- */
+
+void guard_open(struct networks *networks);
+void guard_close(struct networks *networks);
+
+/* After an event, with the lock held: puts right what is wrong. */
+void guard_look(struct networks *networks);
+
+/* Puts the running NICs that belong into a bridge into it; nothing for those that are. */
+void guard_rejoin(const struct networks *networks, const char *bridge);
+
+/* The table of nftables(8) of this daemon from all networks, in one transaction (firewall.c). */
+int firewall_apply(struct networks *networks, struct error **error);
+void firewall_remove(struct networks *networks);
 
 /* Something was made stale: the thread reloads it soon. */
 void networks_wake(struct networks *networks);

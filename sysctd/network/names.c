@@ -171,6 +171,7 @@ void nics_sweep(struct server *server)
 		log_event(LOG_LEVEL_ERROR, NULL, "filters of NICs: %s", error_message(error));
 	for (struct network *at = server->networks->first; at; at = at->next) {
 		sweep(server, at, up);
+		guard_rejoin(server->networks, at->name);
 		if (at->stale)
 			networks_wake(server->networks);
 	}

@@ -88,10 +88,6 @@ int bridge_up(const struct network *network, struct error **error);
 int bridge_change(const struct network *old, const struct network *new, struct error **error);
 void bridge_down(const struct network *network);
 
-/* The table of nftables(8) of this daemon from all networks, in one transaction; NULL: remove it. */
-int firewall_apply(const struct server *server, const struct network *networks,
-		   struct error **error);
-
 /* Finds the one that runs, or starts it; @restart: with a new configuration. */
 int dnsmasq_up(const struct server *server, struct network *network, bool restart,
 	       struct error **error);

@@ -170,6 +170,8 @@ static nfds_t collect(struct networks *networks, struct pollfd *fds, int *timeou
 	nfds_t count = 0;
 	*timeout = -1;
 	fds[count++] = (struct pollfd){networks->wake, POLLIN, 0};
+	fds[count++] = (struct pollfd){networks->link_events, POLLIN, 0};
+	fds[count++] = (struct pollfd){networks->rule_events, POLLIN, 0};
 	for (struct network *at = networks->first; at && count < WATCHED_MAX; at = at->next) {
 		if (at->dnsmasq_pidfd >= 0)
 			fds[count++] = (struct pollfd){at->dnsmasq_pidfd, POLLIN, 0};
@@ -200,6 +202,7 @@ static void *run_thread(void *data)
 		if (fds[0].revents && read(networks->wake, &woken, sizeof(woken)) < 0)
 			continue;
 		pthread_mutex_lock(&networks->lock);
+		guard_look(networks);
 		for (struct network *at = networks->first; at; at = at->next)
 			look_after(networks, at);
 		pthread_mutex_unlock(&networks->lock);
@@ -255,7 +258,7 @@ static void start_all(struct networks *networks)
 		network_set_problem(at, problem);
 	}
 	drop_strangers(networks);
-	if (networks->first && firewall_apply(networks->server, networks->first, &error) < 0)
+	if (networks->first && firewall_apply(networks, &error) < 0)
 		log_event(LOG_LEVEL_ERROR, NULL, "%s", error_message(error));
 }
 
@@ -275,6 +278,7 @@ struct networks *networks_create(struct server *server, struct error **error)
 		free(networks);
 		return NULL;
 	}
+	guard_open(networks);
 	start_all(networks);
 	int problem = pthread_create(&networks->thread, NULL, run_thread, networks);
 	if (!problem)
@@ -293,10 +297,11 @@ void networks_free(struct networks *networks, bool idle)
 	pthread_mutex_unlock(&networks->lock);
 	networks_wake(networks);
 	pthread_join(networks->thread, NULL);
-	if (idle && networks->first)
-		firewall_apply(networks->server, NULL, NULL);
-	if (idle)
+	guard_close(networks);
+	if (idle) {
+		firewall_remove(networks);
 		filters_end(networks);
+	}
 	while (networks->first) {
 		struct network *network = networks->first;
 		networks->first = network->next;
@@ -304,6 +309,8 @@ void networks_free(struct networks *networks, bool idle)
 			network_take_down(networks, network);
 		network_free(network);
 	}
+	free(networks->rules);
+	free(networks->filter_rules);
 	json_decref(networks->running);
 	json_decref(networks->hwaddrs);
 	close(networks->wake);

@@ -4,6 +4,9 @@
 #include <nftables/libnftables.h>
 #include <string.h>
 
+#include "cleanup.h"
+#include "memory.h"
+
 int nftables_run(const char *commands, struct error **error)
 {
 	struct nft_ctx *context = nft_ctx_new(NFT_CTX_DEFAULT);
@@ -20,4 +23,20 @@ int nftables_run(const char *commands, struct error **error)
 			  (int)strcspn(message ? message : "", "\n"), message ? message : "");
 	nft_ctx_free(context);
 	return result ? -1 : 0;
+}
+
+char *nftables_list(const char *family, const char *table)
+{
+	struct nft_ctx *context = nft_ctx_new(NFT_CTX_DEFAULT);
+	cleanup_free char *command = memory_printf("list table %s %s", family, table);
+	char *text = NULL;
+	if (!context)
+		return NULL;
+	nft_ctx_output_set_flags(context, NFT_CTX_OUTPUT_TERSE | NFT_CTX_OUTPUT_STATELESS);
+	nft_ctx_buffer_output(context);
+	nft_ctx_buffer_error(context);
+	if (nft_run_cmd_from_buffer(context, command) == 0)
+		text = memory_strdup(nft_ctx_get_output_buffer(context));
+	nft_ctx_free(context);
+	return text;
 }

@@ -7,4 +7,7 @@
 /* All or nothing. */
 int nftables_run(const char *commands, struct error **error);
 
+/* A table as nft(8) lists it, without the elements of its sets; NULL when there is none. Caller frees. */
+char *nftables_list(const char *family, const char *table);
+
 #endif

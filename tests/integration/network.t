@@ -146,12 +146,24 @@ ok -n "without the daemon names are answered" answers
 daemon_start
 is "$(dnsmasq_pid)" "$pid" "a new daemon goes on with the dnsmasq that runs"
 ok -n "instances are not disturbed" sysct exec other -- ping -c 1 -W 5 "$gateway"
+daemon_stop
 ip link delete $bridge
 nft delete table inet "$(cat "$SYSCT_DIR/cgroup")"
-daemon_stop
 daemon_start
 like "$(ip -br address show $bridge)" "$ipv4" "a bridge that somebody deleted is made again by the next start"
 like "$(nft list table inet "$(cat "$SYSCT_DIR/cgroup")")" "masquerade" "and the rules"
+ok -n "and its ports" wait_until 5 sysct exec other -- ping -c 1 -W 1 "$gateway"
+ip link delete $bridge
+reaches() { sysct exec other -- ping -c 1 -W 1 "$gateway"; }
+ok -n "one that is deleted while the daemon runs is mended at once" wait_until 5 reaches
+ok -n "with its name server" wait_until 5 answers
+like "$(cat "$daemon_log")" "level=warning network $bridge: somebody deleted the bridge" "the log tells"
+masquerades() { nft list table inet "$(cat "$SYSCT_DIR/cgroup")" | grep -q masquerade; }
+nft flush ruleset
+ok -n "so are rules that somebody flushed" wait_until 5 masquerades
+nft flush table inet "$(cat "$SYSCT_DIR/cgroup")"
+ok -n "table by table too" wait_until 5 masquerades
+like "$(cat "$daemon_log")" 'level=warning somebody changed the table' "the log tells"
 
 # --- NICs ---
 

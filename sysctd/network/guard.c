@@ -1,0 +1,146 @@
+/*
+ * What somebody else does to our networks is noticed by the kernel's own
+ * messages (rtnetlink(7), nftables' multicast group) and put right: a bridge that
+ * was deleted, tables that were flushed or changed. Our own changes come as messages too; they
+ * are told apart by looking whether something is wrong.
+ */
+#include <errno.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "links.h"
+#include "log.h"
+#include "memory.h"
+#include "network/addresses.h"
+#include "network/manager.h"
+#include "network/nftables.h"
+#include "server.h"
+
+static int listen_to(int protocol, int group)
+{
+	struct sockaddr_nl address = {.nl_family = AF_NETLINK};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+	    setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) == 0)
+		return fd;
+	log_event(LOG_LEVEL_WARNING, NULL,
+		  "changes that others make to networks are not noticed: %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+void guard_open(struct networks *networks)
+{
+	networks->link_events = listen_to(NETLINK_ROUTE, RTNLGRP_LINK);
+	networks->rule_events = listen_to(NETLINK_NETFILTER, NFNLGRP_NFTABLES);
+}
+
+void guard_close(struct networks *networks)
+{
+	cleanup_close_fd(&networks->link_events);
+	cleanup_close_fd(&networks->rule_events);
+}
+
+/* Reads all that is there; true when a message matters, or when some were lost. */
+static bool drain(int fd, bool (*matters)(const struct nlmsghdr *message))
+{
+	_Alignas(struct nlmsghdr) unsigned char bytes[16384];
+	bool result = false;
+	for (;;) {
+		ssize_t count = recv(fd, bytes, sizeof(bytes), 0);
+		if (count < 0 && errno == EINTR)
+			continue;
+		if (count < 0)
+			return result || errno == ENOBUFS;
+		size_t length = (size_t)count;
+		const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)bytes;
+		for (; NLMSG_OK(message, length); message = NLMSG_NEXT(message, length))
+			result = result || matters(message);
+	}
+}
+
+static bool is_deleted_link(const struct nlmsghdr *message)
+{
+	return message->nlmsg_type == RTM_DELLINK;
+}
+
+/* Elements of sets are not looked at: they come and go with instances. */
+static bool is_deleted_rule(const struct nlmsghdr *message)
+{
+	switch (message->nlmsg_type & 0xff) {
+	case NFT_MSG_DELTABLE:
+	case NFT_MSG_DELCHAIN:
+	case NFT_MSG_DELRULE:
+	case NFT_MSG_DELSET:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void guard_rejoin(const struct networks *networks, const char *bridge)
+{
+	cleanup_netlink struct netlink netlink = NETLINK_INIT;
+	const char *uuid;
+	json_t *nics;
+	const json_t *nic;
+	size_t i;
+	if (netlink_open(&netlink, NULL) < 0)
+		return;
+	json_object_foreach (networks->running, uuid, nics)
+		json_array_foreach (nics, i, nic)
+			if (nic_has(nic, "bridge", bridge))
+				link_set_master(&netlink, nic_value(nic, "host_name"), bridge,
+						NULL);
+}
+
+static void mend_bridge(struct networks *networks, struct network *network)
+{
+	cleanup_error struct error *error = NULL;
+	if (link_exists(network->name))
+		return;
+	log_event(LOG_LEVEL_WARNING, NULL,
+		  "network %s: somebody deleted the bridge; making it again", network->name);
+	if (bridge_up(network, &error) == 0) {
+		guard_rejoin(networks, network->name);
+		dnsmasq_up(networks->server, network, true, &error);
+	}
+	network_set_problem(network, error);
+}
+
+static bool differs(const char *family, const char *table, const char *wanted)
+{
+	cleanup_free char *found = nftables_list(family, table);
+	return wanted && (!found || strcmp(found, wanted) != 0);
+}
+
+static void mend_rules(struct networks *networks)
+{
+	cleanup_error struct error *error = NULL;
+	const char *table = networks->server->paths.cgroup;
+	bool firewall = differs("inet", table, networks->rules);
+	bool filters = networks->filtering && differs("bridge", table, networks->filter_rules);
+	if (!firewall && !filters)
+		return;
+	log_event(LOG_LEVEL_WARNING, NULL,
+		  "somebody changed the table %s of nftables; writing it again", table);
+	if ((firewall && firewall_apply(networks, &error) < 0) ||
+	    (filters && filters_write(networks, &error) < 0))
+		log_event(LOG_LEVEL_ERROR, NULL, "%s", error_message(error));
+}
+
+void guard_look(struct networks *networks)
+{
+	if (networks->link_events >= 0 && drain(networks->link_events, is_deleted_link))
+		for (struct network *at = networks->first; at; at = at->next)
+			mend_bridge(networks, at);
+	if (networks->rule_events >= 0 && drain(networks->rule_events, is_deleted_rule))
+		mend_rules(networks);
+}
