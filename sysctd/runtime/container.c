@@ -94,6 +94,7 @@ static int make_world(const struct spec *spec, const char *console, struct error
 	const char *hostname = json_string_value(json_object_get(spec->json, "hostname"));
 	if (hostname && sethostname(hostname, strlen(hostname)) < 0)
 		return error_errno(error, errno, "setting the host name");
+	nics_prepare(spec->nics);
 	return bring_loopback_up(error);
 }
 

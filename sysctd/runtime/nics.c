@@ -1,7 +1,11 @@
 /* See nics.h. Without interfaces not a single system call is made. */
 #include "nics.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+
 #include "cleanup.h"
+#include "file.h"
 #include "links.h"
 #include "netlink.h"
 
@@ -59,4 +63,17 @@ int nics_adjust(const json_t *nic, struct error **error)
 	if (parse(nic, 0, &veth, error) < 0 || netlink_open(&netlink, error) < 0)
 		return -1;
 	return veth_adjust(&netlink, &veth, error);
+}
+
+void nics_prepare(const json_t *nics)
+{
+	char path[96];
+	for (size_t i = 0; i < json_array_size(nics); i++) {
+		const json_t *nic = json_array_get(nics, i);
+		if (!text(nic, "network"))
+			continue;
+		snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_dad",
+			 text(nic, "name"));
+		file_poke_at(AT_FDCWD, path, "0", NULL); /* without IPv6 it is not there */
+	}
 }
