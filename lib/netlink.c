@@ -132,6 +132,8 @@ static int take(const struct netlink *netlink, const unsigned char *bytes, size_
 		}
 		if (visitor->visit)
 			visitor->visit(message, visitor->data);
+		if (!(message->nlmsg_flags & NLM_F_MULTI))
+			return 1; /* the answer to a question is one message */
 	}
 	return 0;
 }
@@ -161,7 +163,7 @@ int netlink_get(struct netlink *netlink, struct netlink_request *request,
 		void (*visit)(const struct nlmsghdr *message, void *data), void *data)
 {
 	struct visitor visitor = {.visit = visit, .data = data};
-	return post(netlink, request, NLM_F_ACK) < 0 ? -1 : receive(netlink, &visitor);
+	return post(netlink, request, 0) < 0 ? -1 : receive(netlink, &visitor);
 }
 
 int netlink_dump(struct netlink *netlink, struct netlink_request *request,

@@ -78,11 +78,13 @@ json_t *instance_render_state(struct instance *instance, enum instance_detail de
 {
 	struct snapshot now;
 	take(instance, detail == INSTANCE_FULL, &now);
-	json_t *state = json_pack("{s:s, s:i, s:o?, s:i, s:o}", "status",
-				  instance_state_to_string(now.state), "status_code",
-				  instance_state_code(now.state), "network",
-				  now.pid ? interfaces_read(now.pid) : NULL, "pid", (int)now.pid,
-				  "started_at", render_time(now.started_at));
+	json_t *state = json_pack(
+		"{s:s, s:i, s:o?, s:i, s:o}", "status", instance_state_to_string(now.state),
+		"status_code", instance_state_code(now.state), "network",
+		now.pid ? interfaces_read(now.pid, detail == INSTANCE_FULL ? INTERFACES_COUNTERS
+									   : INTERFACES_ADDRESSES)
+			: NULL,
+		"pid", (int)now.pid, "started_at", render_time(now.started_at));
 	if (state && detail == INSTANCE_FULL)
 		add_usage(state, &now);
 	cleanup_free char *reason = now.pid ? NULL : instance_reason(instance);
@@ -96,21 +98,21 @@ json_t *instance_render(const struct instance_row *row, const struct profile_lis
 			struct error **error)
 {
 	json_t *config = NULL, *devices = NULL;
-	if (config_expand(profiles, row->profiles, row->config, row->devices, &config, &devices,
-			  error) < 0)
+	if (profiles && config_expand(profiles, row->profiles, row->config, row->devices, &config,
+				      &devices, error) < 0)
 		return NULL;
 	enum instance_state state = instance ? instance_get_state(instance) : INSTANCE_STOPPED;
-	json_t *object =
-		json_pack("{s:s, s:s, s:s, s:O, s:O, s:o, s:o, s:O, s:b, s:b, s:o, s:o, s:s, s:i, "
-			  "s:s, s:s, s:s}",
-			  "name", row->name, "description", row->description, "architecture",
-			  row->architecture, "config", row->config, "devices", row->devices,
-			  "expanded_config", config, "expanded_devices", devices, "profiles",
-			  row->profiles, "ephemeral", row->ephemeral, "stateful", 0, "created_at",
-			  render_time(row->created_at), "last_used_at",
-			  render_time(row->last_used_at), "status", instance_state_to_string(state),
-			  "status_code", instance_state_code(state), "type", "container",
-			  "location", "none", "project", "default");
+	json_t *object = json_pack(
+		"{s:s, s:s, s:s, s:O, s:O, s:o*, s:o*, s:O, s:b, s:b, s:o, s:o, s:s, s:i, "
+		"s:s, s:s, s:s}",
+		"name", row->name, "description", row->description, "architecture",
+		row->architecture, "config", row->config, "devices", row->devices,
+		"expanded_config", config, "expanded_devices", devices, "profiles", row->profiles,
+		"ephemeral", row->ephemeral, "stateful", 0, "created_at",
+		render_time(row->created_at), "last_used_at", render_time(row->last_used_at),
+		"status", instance_state_to_string(state), "status_code",
+		instance_state_code(state), "type", "container", "location", "none", "project",
+		"default");
 	if (object && detail != INSTANCE_PLAIN) {
 		json_object_set_new(object, "state",
 				    instance ? instance_render_state(instance, detail)

@@ -21,7 +21,7 @@ enum instance_detail {
 
 /**
  * instance_render - one instance.
- * @profiles: all of them, to expand the configuration.
+ * @profiles: all of them, to expand the configuration; NULL leaves that out.
  * @instance: for its state; NULL when it is gone meanwhile.
  * @detail: more than INSTANCE_PLAIN comes with "state", "snapshots" and "backups" (recursion=2).
  */

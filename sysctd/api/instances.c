@@ -37,21 +37,31 @@ static json_t *choose_fields(const struct request *request, json_t *object)
 	return chosen;
 }
 
+/* Expanding the configuration is half the work of a list; filters look at it too. */
+static bool wants_expanded(const struct request *request)
+{
+	const char *fields = request_query(request, "fields");
+	return !fields || !*fields || strstr(fields, "expanded_") ||
+	       request_query(request, "filter");
+}
+
 static struct response *list(struct request *request, struct error **error)
 {
 	struct server *server = request_server(request);
 	cleanup_instance_list struct instance_list rows = {0};
 	cleanup_profile_list struct profile_list profiles = {0};
 	enum instance_detail detail = list_detail(request);
+	bool expanded = wants_expanded(request);
 	if (render_check_project(request, error) < 0 ||
 	    db_instance_list(server->db, &rows, error) < 0 ||
-	    db_profile_list(server->db, &profiles, error) < 0)
+	    (expanded && db_profile_list(server->db, &profiles, error) < 0))
 		return NULL;
 	json_t *objects = json_array();
 	for (size_t i = 0; i < rows.count; i++) {
 		cleanup_instance struct instance *instance =
 			instance_find(server, rows.rows[i].name, NULL);
-		json_t *object = instance_render(&rows.rows[i], &profiles, instance, detail, error);
+		json_t *object = instance_render(&rows.rows[i], expanded ? &profiles : NULL,
+						 instance, detail, error);
 		if (!object) {
 			json_decref(objects);
 			return NULL;

@@ -249,7 +249,7 @@ static json_t *bridge_ports(const char *name)
 static struct response *get_state(struct request *request, struct error **error)
 {
 	const char *name = request_parameter(request, "name");
-	json_t *all = interfaces_read(0);
+	json_t *all = interfaces_read(0, INTERFACES_COUNTERS);
 	json_t *state = json_incref(json_object_get(all, name));
 	json_decref(all);
 	if (!state) {

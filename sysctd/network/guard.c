@@ -4,10 +4,13 @@
  * was deleted, tables that were flushed or changed. Our own changes come as messages too; they
  * are told apart by looking whether something is wrong.
  */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,9 +39,24 @@ static int listen_to(int protocol, int group)
 	return -1;
 }
 
+/* Bridges tell of every port in turn for a while after one came: only deletions shall wake us. */
+static void filter_deletions(int fd)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELLINK), 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+	if (fd >= 0)
+		setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
 void guard_open(struct networks *networks)
 {
 	networks->link_events = listen_to(NETLINK_ROUTE, RTNLGRP_LINK);
+	filter_deletions(networks->link_events);
 	networks->rule_events = listen_to(NETLINK_NETFILTER, NFNLGRP_NFTABLES);
 }
 

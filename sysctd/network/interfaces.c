@@ -1,7 +1,8 @@
 /*
  * See interfaces.h. Other namespaces are asked through our own socket, by the
  * id that ours has for them (rtnetlink(7), RTM_GETNSID, IFLA_TARGET_NETNSID):
- * two dumps for an instance, however many interfaces it has.
+ * two dumps for an instance, however many interfaces it has. No IFLA_EXT_MASK, which
+ * would save the counters: with it the kernel looks at all interfaces of the host first.
  */
 #include "network/interfaces.h"
 
@@ -26,6 +27,7 @@ struct reading {
 	json_t *interfaces;
 	json_t *by_index; /* {"2": interface}, borrowed */
 	bool own;
+	enum interface_detail detail;
 };
 
 static void take_id(const struct nlmsghdr *message, void *data)
@@ -100,7 +102,8 @@ static void name_host_end(json_t *interface, const struct reading *reading,
 			  const struct rtattr *link)
 {
 	char name[IFNAMSIZ];
-	if (!reading->own && link && if_indextoname(number(link), name))
+	if (reading->detail == INTERFACES_COUNTERS && !reading->own && link &&
+	    if_indextoname(number(link), name))
 		json_object_set_new(interface, "host_name", json_string(name));
 }
 
@@ -119,11 +122,12 @@ static void take_link(const struct nlmsghdr *message, void *data)
 	if (address && RTA_PAYLOAD(address) == LINK_ADDRESS_SIZE &&
 	    info->ifi_type != ARPHRD_LOOPBACK)
 		link_address_format(RTA_DATA(address), mac);
-	json_t *interface =
-		json_pack("{s:[], s:o, s:s, s:s, s:i, s:s, s:s}", "addresses", "counters",
-			  render_counters(attributes[IFLA_STATS64]), "hwaddr", mac, "host_name", "",
-			  "mtu", (int)number(attributes[IFLA_MTU]), "state",
-			  info->ifi_flags & IFF_UP ? "up" : "down", "type", type_of(info));
+	json_t *interface = json_pack(
+		"{s:[], s:o*, s:s, s:s, s:i, s:s, s:s}", "addresses", "counters",
+		reading->detail == INTERFACES_COUNTERS ? render_counters(attributes[IFLA_STATS64])
+						       : NULL,
+		"hwaddr", mac, "host_name", "", "mtu", (int)number(attributes[IFLA_MTU]), "state",
+		info->ifi_flags & IFF_UP ? "up" : "down", "type", type_of(info));
 	name_host_end(interface, reading, attributes[IFLA_LINK]);
 	snprintf(index, sizeof(index), "%d", info->ifi_index);
 	json_object_set(reading->by_index, index, interface);
@@ -182,9 +186,9 @@ static void read_all(struct netlink *netlink, int id, struct reading *reading)
 	netlink_dump(netlink, &request, take_address, reading);
 }
 
-json_t *interfaces_read(pid_t pid)
+json_t *interfaces_read(pid_t pid, enum interface_detail detail)
 {
-	struct reading reading = {json_object(), json_object(), pid == 0};
+	struct reading reading = {json_object(), json_object(), pid == 0, detail};
 	pthread_mutex_lock(&lock);
 	if (shared.fd >= 0 || netlink_open(&shared, NULL) == 0) {
 		int id = pid ? namespace_id(&shared, pid) : OWN;

@@ -5,10 +5,13 @@
 #include <jansson.h>
 #include <sys/types.h>
 
+/* How much is asked for: counters and host_name are dear for a long list. */
+enum interface_detail { INTERFACES_ADDRESSES, INTERFACES_COUNTERS };
+
 /**
  * interfaces_read - {name: {addresses, counters, hwaddr, host_name, mtu, state, type}} of the
  * namespace of a process, or of our own for 0. Empty when the process is gone.
  */
-json_t *interfaces_read(pid_t pid);
+json_t *interfaces_read(pid_t pid, enum interface_detail detail);
 
 #endif
