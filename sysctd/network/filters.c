@@ -175,7 +175,8 @@ int filters_write(struct networks *networks, struct error **error)
 			}
 	networks->filtering = any && nftables_run(text.text, error) == 0;
 	free(networks->filter_rules);
-	networks->filter_rules = networks->filtering ? nftables_list("bridge", table) : NULL;
+	cleanup_free char *what = memory_printf("table bridge %s", table);
+	networks->filter_rules = networks->filtering ? nftables_list(what, false) : NULL;
 	return any && !networks->filtering ? -1 : 0;
 }
 

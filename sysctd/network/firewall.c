@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cleanup.h"
+#include "memory.h"
 #include "network/manager.h"
 #include "network/nftables.h"
 #include "server.h"
@@ -101,13 +103,17 @@ static int replace(struct networks *networks, bool present, struct error **error
 		write_table(&rules, table, networks->first);
 	int result = nftables_run(rules.text, error);
 	free(networks->rules);
-	networks->rules = present && result == 0 ? nftables_list("inet", table) : NULL;
+	cleanup_free char *what = memory_printf("table inet %s", table);
+	networks->rules = present && result == 0 ? nftables_list(what, false) : NULL;
 	return result;
 }
 
 int firewall_apply(struct networks *networks, struct error **error)
 {
-	return replace(networks, networks->first, error);
+	if (replace(networks, networks->first, error) < 0)
+		return -1;
+	neighbours_admit(networks);
+	return 0;
 }
 
 void firewall_remove(struct networks *networks)

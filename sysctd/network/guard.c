@@ -89,10 +89,12 @@ static bool is_deleted_link(const struct nlmsghdr *message)
 	return message->nlmsg_type == RTM_DELLINK;
 }
 
-/* Elements of sets are not looked at: they come and go with instances. */
-static bool is_deleted_rule(const struct nlmsghdr *message)
+/* Elements of sets are not looked at: they come and go with instances. A new chain may be
+ * a neighbour's that drops what we forward. */
+static bool is_of_interest(const struct nlmsghdr *message)
 {
 	switch (message->nlmsg_type & 0xff) {
+	case NFT_MSG_NEWCHAIN:
 	case NFT_MSG_DELTABLE:
 	case NFT_MSG_DELCHAIN:
 	case NFT_MSG_DELRULE:
@@ -135,7 +137,8 @@ static void mend_bridge(struct networks *networks, struct network *network)
 
 static bool differs(const char *family, const char *table, const char *wanted)
 {
-	cleanup_free char *found = nftables_list(family, table);
+	cleanup_free char *what = memory_printf("table %s %s", family, table);
+	cleanup_free char *found = nftables_list(what, false);
 	return wanted && (!found || strcmp(found, wanted) != 0);
 }
 
@@ -159,6 +162,8 @@ void guard_look(struct networks *networks)
 	if (networks->link_events >= 0 && drain(networks->link_events, is_deleted_link))
 		for (struct network *at = networks->first; at; at = at->next)
 			mend_bridge(networks, at);
-	if (networks->rule_events >= 0 && drain(networks->rule_events, is_deleted_rule))
+	if (networks->rule_events >= 0 && drain(networks->rule_events, is_of_interest)) {
 		mend_rules(networks);
+		neighbours_admit(networks);
+	}
 }

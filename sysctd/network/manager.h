@@ -70,6 +70,14 @@ void guard_rejoin(const struct networks *networks, const char *bridge);
 int firewall_apply(struct networks *networks, struct error **error);
 void firewall_remove(struct networks *networks);
 
+/* ---- rules of others that drop what we forward (neighbours.c) ---- */
+
+/* Docker and others: lets the packets of all networks pass there. There already is fine. */
+void neighbours_admit(const struct networks *networks);
+
+/* A network goes, and what let it pass with it. */
+void neighbours_dismiss(const struct networks *networks, const char *name);
+
 /* Something was made stale: the thread reloads it soon. */
 void networks_wake(struct networks *networks);
 

@@ -124,6 +124,7 @@ void network_set_problem(struct network *network, const struct error *error)
 
 void network_take_down(struct networks *networks, struct network *network)
 {
+	neighbours_dismiss(networks, network->name);
 	dnsmasq_down(networks->server, network);
 	bridge_down(network);
 }

@@ -25,14 +25,15 @@ int nftables_run(const char *commands, struct error **error)
 	return result ? -1 : 0;
 }
 
-char *nftables_list(const char *family, const char *table)
+char *nftables_list(const char *what, bool handles)
 {
 	struct nft_ctx *context = nft_ctx_new(NFT_CTX_DEFAULT);
-	cleanup_free char *command = memory_printf("list table %s %s", family, table);
+	cleanup_free char *command = memory_printf("list %s", what);
 	char *text = NULL;
 	if (!context)
 		return NULL;
-	nft_ctx_output_set_flags(context, NFT_CTX_OUTPUT_TERSE | NFT_CTX_OUTPUT_STATELESS);
+	nft_ctx_output_set_flags(context, NFT_CTX_OUTPUT_TERSE | NFT_CTX_OUTPUT_STATELESS |
+						  (handles ? NFT_CTX_OUTPUT_HANDLE : 0U));
 	nft_ctx_buffer_output(context);
 	nft_ctx_buffer_error(context);
 	if (nft_run_cmd_from_buffer(context, command) == 0)

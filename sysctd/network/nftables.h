@@ -2,12 +2,18 @@
 #ifndef SYSCT_NETWORK_NFTABLES_H
 #define SYSCT_NETWORK_NFTABLES_H
 
+#include <stdbool.h>
+
 #include "error.h"
 
 /* All or nothing. */
 int nftables_run(const char *commands, struct error **error);
 
-/* A table as nft(8) lists it, without the elements of its sets; NULL when there is none. Caller frees. */
-char *nftables_list(const char *family, const char *table);
+/**
+ * nftables_list - what nft(8) lists, without counters and the elements of sets.
+ * @what: "table inet sysct", "chain ip filter FORWARD". @handles: with the numbers of the rules.
+ * The caller frees it; NULL when there is none.
+ */
+char *nftables_list(const char *what, bool handles);
 
 #endif

@@ -98,6 +98,17 @@ is "$(timeout 20 sysct exec box -- wget -q -O - http://203.0.113.1:8080/)" 198.5
 is "$(timeout 20 sysct exec box -- wget -q -O - 'http://[2001:db8:2::1]:8080/')" 2001:db8:1::2 "and its IPv6 address"
 nft add table inet docker
 nft add chain inet docker forward '{ type filter hook forward priority 0; policy accept; }'
+# as Docker does
+for tables in iptables-nft ip6tables-nft; do
+	$tables -N DOCKER-USER
+	$tables -A DOCKER-USER -j RETURN
+	$tables -A FORWARD -j DOCKER-USER
+	$tables -P FORWARD DROP
+done
+docker_lets() { iptables-nft -S DOCKER-USER | grep -q "^-A DOCKER-USER -i $bridge .*-j ACCEPT" && ip6tables-nft -S DOCKER-USER | grep -q -- "-o $bridge .*-j ACCEPT"; }
+ok -n "beside Docker, which drops what is forwarded, a rule is put where it wants it" wait_until 5 docker_lets
+is "$(timeout 20 sysct exec box -- wget -q -O - http://203.0.113.1:8080/)" 198.51.100.2 "and the internet is reached by IPv4"
+is "$(timeout 20 sysct exec box -- wget -q -O - 'http://[2001:db8:2::1]:8080/')" 2001:db8:1::2 "and by IPv6"
 sysct network set $bridge ipv4.routing=false
 fails -n "ipv4.routing=false: nothing leads out" timeout 3 sysct exec box -- wget -q -O - http://203.0.113.1:8080/
 ok -n "but to the others" sysct exec box -- ping -4 -c 1 -W 5 other
@@ -159,7 +170,7 @@ ok -n "one that is deleted while the daemon runs is mended at once" wait_until 5
 ok -n "with its name server" wait_until 5 answers
 like "$(cat "$daemon_log")" "level=warning network $bridge: somebody deleted the bridge" "the log tells"
 masquerades() { nft list table inet "$(cat "$SYSCT_DIR/cgroup")" | grep -q masquerade; }
-nft flush ruleset
+nft delete table inet "$(cat "$SYSCT_DIR/cgroup")"
 ok -n "so are rules that somebody flushed" wait_until 5 masquerades
 nft flush table inet "$(cat "$SYSCT_DIR/cgroup")"
 ok -n "table by table too" wait_until 5 masquerades
@@ -293,6 +304,7 @@ is "$(sysct exec deb -- systemctl is-system-running)" running "no unit failed"
 
 daemon_end
 ok -n "a daemon that ends without instances takes its networks down" test ! -e /sys/class/net/$bridge
-is "$(nft list tables)" "" "and its rules"
+is "$(nft list tables | grep -v filter)" "" "and its rules"
+is "$(iptables-nft -S DOCKER-USER | paste -sd ' ')" "-N DOCKER-USER -A DOCKER-USER -j RETURN" "those beside Docker's too"
 fails -n "and dnsmasq" dnsmasq_pid
 done_testing

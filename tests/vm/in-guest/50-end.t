@@ -29,7 +29,7 @@ ok -n "its init is gone" gone "$bb"
 is "$(sysct list -f csv)" "" "no instance is listed"
 
 is "$(find $cgroups -mindepth 1 -type d ! -name .monitors)" "" "no control group of an instance is left"
-no_monitors() { [ -z "$(cat $cgroups/.monitors/cgroup.procs)" ]; }
+no_monitors() { [ "$(xargs -rn1 ps -o comm= -p <$cgroups/.monitors/cgroup.procs)" = dnsmasq ]; }
 ok -n "no monitor is left" wait_until 10 no_monitors
 is "$(ls $run/instances)" "" "no run directory is left"
 ok -n "no volume is left" wait_until 30 test -z "$(ls $state/storage-pools/default/instances)"
@@ -37,9 +37,11 @@ is "$(diff /tmp/mounts-before <(grep -v ' /proc/sys/fs/binfmt_misc ' /proc/mount
 is "$(awk '$3 >= 1000000 && $1 > 2 { print }' <(ps -eo pid=,ppid=,uid=,comm=))" "" "no process of an instance's id is left"
 
 ok -n "stop of the socket and the service" systemctl stop sysctd.socket sysctd.service
+ok -n "the bridge is gone" test ! -e /sys/class/net/sysctbr0
+is "$(nft list tables)" "" "and the rules"
 ok -n "the control groups are gone" test ! -e $cgroups
 fails -n "a client after that" sysct list
-is "$(pgrep -a sysct | grep -v sysct-vm)" "" "no process of ours is left"
+is "$(pgrep -a 'sysct|dnsmasq' | grep -v sysct-vm)" "" "no process of ours is left"
 is "$(systemctl --failed --no-legend --plain)" "" "no unit of the host has failed"
 fails -n "complaints of the kernel" grep -E 'BUG:|WARNING:|Oops|apparmor="DENIED"' <<<"$(dmesg)"
 
