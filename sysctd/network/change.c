@@ -50,6 +50,8 @@ static int create_locked(struct networks *networks, struct network_row *row,
 	*networks_place(networks, network->name) = NULL; /* it is the last */
 	network_take_down(networks, network);
 	firewall_apply(networks, NULL);
+	cleanup_free char *directory = network_directory(networks->server, row->name);
+	file_remove_tree_at(AT_FDCWD, directory, NULL);
 	db_network_delete(db, row->name, NULL);
 	return -1;
 }

@@ -173,11 +173,15 @@ int filters_write(struct networks *networks, struct error **error)
 				write_nic(&writing, networks, nic);
 				any = true;
 			}
-	networks->filtering = any && nftables_run(text.text, error) == 0;
+	if (!any) { /* a table that a daemon before us has left is not needed either */
+		filters_end(networks);
+		return 0;
+	}
+	networks->filtering = nftables_run(text.text, error) == 0;
 	free(networks->filter_rules);
 	cleanup_free char *what = memory_printf("table bridge %s", table);
 	networks->filter_rules = networks->filtering ? nftables_list(what, false) : NULL;
-	return any && !networks->filtering ? -1 : 0;
+	return networks->filtering ? 0 : -1;
 }
 
 /* The elements of one instance alone; the table as a whole where that does not work. */
@@ -223,7 +227,6 @@ void filters_end(struct networks *networks)
 	const char *table = networks->server->paths.cgroup;
 	cleanup_free char *text =
 		memory_printf("add table bridge %s\ndelete table bridge %s\n", table, table);
-	if (networks->filtering)
-		nftables_run(text, NULL);
+	nftables_run(text, NULL);
 	networks->filtering = false;
 }

@@ -31,6 +31,7 @@ static void add_nat(struct strbuf *rules, const struct network *network,
 	strbuf_printf(rules, " comment \"%s\"\n", network->name);
 }
 
+/* ICMPv6 is 58: its name is known only where the host has /etc/protocols (Debian: netbase). */
 static void add_input(struct strbuf *rules, const struct network *network)
 {
 	const char *name = network->name;
@@ -46,7 +47,7 @@ static void add_input(struct strbuf *rules, const struct network *network)
 		strbuf_printf(rules,
 			      "    iifname \"%s\" meta nfproto ipv6 udp dport { 53, 547 } accept\n"
 			      "    iifname \"%s\" meta nfproto ipv6 tcp dport 53 accept\n"
-			      "    iifname \"%s\" meta l4proto ipv6-icmp accept\n",
+			      "    iifname \"%s\" meta l4proto 58 accept\n",
 			      name, name, name);
 }
 

@@ -52,7 +52,7 @@ int filters_add(struct networks *networks, const char *uuid, const json_t *nics,
 		struct error **error);
 void filters_remove(struct networks *networks, const char *uuid);
 
-/* No instance runs, and the daemon ends: the table goes. */
+/* No NIC is filtered: the table goes. */
 void filters_end(struct networks *networks);
 
 /* ---- changes by others (guard.c) ---- */

@@ -100,6 +100,9 @@ daemon_start
 is "$(spoof arp "$gateway")" "" "a new daemon puts them in force again"
 filter security.ipv4_filtering=false security.ipv6_filtering=false
 is "$(spoof mac)" arrived "they can be taken away"
+daemon_stop
+daemon_start
+fails -n "a table that no NIC needs any more goes with the next start" nft list table bridge "$table"
 fails -n "an unmanaged bridge has no addresses to filter by" sysct config device add mallory eth1 nic nictype=bridged parent=sysctbr0 security.ipv4_filtering=true
 like "$(cat "$TAP_OUTPUT")" 'need "network"' "is told"
 
@@ -119,6 +122,7 @@ rate() {
 		timeout 5 nc $(address "$2" 4) $port </dev/zero 2>/dev/null; [ \$? -lt 128 ] || break; sleep 0.1; done" </dev/null &
 	sender=$!
 	bytes=$(received "$2")
+	# shellcheck disable=SC2317 # called by wait_until
 	flows() { [ "$(received "$2")" -gt $((bytes + 1000000)) ]; }
 	wait_until 10 flows "$@" || true
 	start=${EPOCHREALTIME/[^0-9]/} bytes=$(received "$2")

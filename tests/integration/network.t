@@ -258,7 +258,7 @@ is "$(sysct network list -f csv | grep -c '^third,')" 0 "nothing of these is lef
 ok -n "nor an interface" test ! -e /sys/class/net/third
 fails -n "dnsmasq that refuses its configuration" sysct network create third raw.dnsmasq=no-such-option
 like "$(cat "$TAP_OUTPUT")" 'dnsmasq does not start' "is told"
-ok -n "and nothing of it is left" test ! -e /sys/class/net/third
+ok -n "and nothing of it is left" test ! -e /sys/class/net/third -a ! -e "$SYSCT_DIR/networks/third"
 fails -n "a network in use is not deleted" sysct network delete $bridge
 like "$(cat "$TAP_OUTPUT")" 'in use by' "it names the users"
 fails -n "nor renamed" sysct network rename $bridge other0

@@ -46,6 +46,7 @@ outside() { sysct exec bb -- timeout 20 wget -q -O - http://203.0.113.1/ | grep 
 ok -n "what an instance sends gets out and back" wait_until 30 outside
 kill $server
 ip netns delete uplink
+umount /run/netns
 
 sysct config device override bb eth0 security.ipv4_filtering=true >/dev/null
 ok -n "filters of a NIC" nft list set bridge sysct macs

@@ -46,7 +46,7 @@ is "$(sysct exec deb -- nproc)" "$all_cpus" "all CPUs to begin with"
 ok -n "memory" sysct config set deb limits.memory=300MiB
 is "$(limit deb memory.max)" $((300 * MiB)) "it is set"
 ok -n "memory in percent" sysct config set deb limits.memory=25%
-total=$(awk '/^MemTotal/ { print $2 * 1024 }' /proc/meminfo)
+total=$(($(awk '/^MemTotal/ { print $2 }' /proc/meminfo) * 1024)) # awk would print it as 3.1e+09
 is "$(limit deb memory.max)" $((total / 4 / 4096 * 4096)) "of the host's"
 ok -n "a number of CPUs" sysct config set deb limits.cpu=1
 is "$(sysct exec deb -- nproc)" 1 "seen inside"
