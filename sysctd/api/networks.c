@@ -7,7 +7,7 @@
 #include "api/render.h"
 #include "api/routes.h"
 #include "cleanup.h"
-#include "db/networks.h"
+#include "db/objects.h"
 #include "events.h"
 #include "links.h"
 #include "memory.h"
@@ -25,7 +25,7 @@ static void publish(const struct request *request, const char *action, const cha
 	json_decref(url);
 }
 
-static json_t *network_to_json(struct server *server, const struct network_row *row)
+static json_t *network_to_json(struct server *server, const struct object_row *row)
 {
 	json_t *used_by = render_urls("/1.0/instances", row->used_by_instances);
 	json_t *profiles = render_urls("/1.0/profiles", row->used_by_profiles);
@@ -35,7 +35,7 @@ static json_t *network_to_json(struct server *server, const struct network_row *
 	bool works = network && !network->problem;
 	json_t *object =
 		json_pack("{s:s, s:s, s:s, s:O, s:b, s:s, s:[s], s:o, s:s}", "name", row->name,
-			  "type", row->type, "description", row->description, "config", row->config,
+			  "type", row->kind, "description", row->description, "config", row->config,
 			  "managed", 1, "status", works ? "Created" : "Errored", "locations",
 			  "none", "used_by", used_by, "project", "default");
 	if (network && network->problem) /* ours */
@@ -45,9 +45,9 @@ static json_t *network_to_json(struct server *server, const struct network_row *
 	return object;
 }
 
-static json_t *etag_content(const struct network_row *row)
+static json_t *etag_content(const struct object_row *row)
 {
-	return json_pack("[s, b, s, s, O]", row->name, 1, row->type, row->description, row->config);
+	return json_pack("[s, b, s, s, O]", row->name, 1, row->kind, row->description, row->config);
 }
 
 /* An interface of the host that is no network of ours: a bridge, or a card. */
@@ -88,9 +88,9 @@ static void add_interfaces(json_t *objects)
 static struct response *list(struct request *request, struct error **error)
 {
 	struct server *server = request_server(request);
-	cleanup_network_list struct network_list rows = {0};
+	cleanup_object_list struct object_list rows = {0};
 	if (render_check_project(request, error) < 0 ||
-	    db_network_list(server->db, &rows, error) < 0)
+	    db_object_list(server->db, &db_networks, &rows, error) < 0)
 		return NULL;
 	json_t *objects = json_array();
 	for (size_t i = 0; i < rows.count; i++)
@@ -103,11 +103,11 @@ static struct response *get(struct request *request, struct error **error)
 {
 	struct server *server = request_server(request);
 	const char *name = request_parameter(request, "name");
-	cleanup_network_row struct network_row row = {0};
+	cleanup_object_row struct object_row row = {0};
 	cleanup_error struct error *problem = NULL;
 	if (render_check_project(request, error) < 0)
 		return NULL;
-	if (db_network_get(server->db, name, &row, &problem) < 0) {
+	if (db_object_get(server->db, &db_networks, name, &row, &problem) < 0) {
 		json_t *object = problem->kind == ERROR_NOT_FOUND && link_exists(name)
 					 ? interface_to_json(name)
 					 : NULL;
@@ -140,7 +140,7 @@ static struct response *create(struct request *request, struct error **error)
 	static const char *const fields[] = {"name", "type", "description", "config", NULL};
 	const json_t *body = request_body_object(request, error);
 	const char *name = NULL, *type = NULL, *description = "";
-	cleanup_network_row struct network_row row = {0};
+	cleanup_object_row struct object_row row = {0};
 	if (!body || render_check_project(request, error) < 0 ||
 	    render_check_fields(body, fields, error) < 0 ||
 	    render_text_field(body, "name", &name, error) < 0 ||
@@ -149,7 +149,7 @@ static struct response *create(struct request *request, struct error **error)
 	    take_type(type, error) < 0)
 		return NULL;
 	row.name = memory_strdup(name ? name : "");
-	row.type = memory_strdup("bridge");
+	row.kind = memory_strdup("bridge");
 	row.description = memory_strdup(description);
 	row.config = render_map_field(body, "config", error);
 	if (!row.config || network_create(request_server(request), &row, error) < 0)
@@ -162,7 +162,7 @@ static struct response *create(struct request *request, struct error **error)
 }
 
 /* "description" and "config" of the body into the row: replaced, or for PATCH laid over. */
-static int take_body(const json_t *body, bool patch, struct network_row *row, struct error **error)
+static int take_body(const json_t *body, bool patch, struct object_row *row, struct error **error)
 {
 	const char *description = patch ? row->description : "";
 	json_t *config = render_map_field(body, "config", error);
@@ -188,10 +188,11 @@ static struct response *change(struct request *request, struct error **error)
 					     "project",	    "last_error", NULL};
 	struct server *server = request_server(request);
 	const json_t *body = request_body_object(request, error);
-	cleanup_network_row struct network_row row = {0};
+	cleanup_object_row struct object_row row = {0};
 	if (!body || render_check_project(request, error) < 0 ||
 	    render_check_fields(body, fields, error) < 0 ||
-	    db_network_get(server->db, request_parameter(request, "name"), &row, error) < 0)
+	    db_object_get(server->db, &db_networks, request_parameter(request, "name"), &row,
+			  error) < 0)
 		return NULL;
 	json_t *content = etag_content(&row);
 	cleanup_free char *etag = response_etag(content);

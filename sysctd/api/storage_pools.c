@@ -5,7 +5,7 @@
 #include "api/routes.h"
 #include "cleanup.h"
 #include "db/images.h"
-#include "db/pools.h"
+#include "db/objects.h"
 #include "image/store.h"
 #include "server.h"
 #include "storage/storage.h"
@@ -13,7 +13,7 @@
 #define POOLS "/1.0/storage-pools"
 
 /* Instances, images and profiles; LXD says null when there are none. */
-static int add_used_by(struct server *server, const struct pool_row *row, json_t *pool,
+static int add_used_by(struct server *server, const struct object_row *row, json_t *pool,
 		       struct error **error)
 {
 	cleanup_image_list struct image_list images = {0};
@@ -35,12 +35,12 @@ static int add_used_by(struct server *server, const struct pool_row *row, json_t
 	return 0;
 }
 
-static json_t *pool_to_json(struct server *server, const struct pool_row *row, struct error **error)
+static json_t *pool_to_json(struct server *server, const struct object_row *row,
+			    struct error **error)
 {
-	json_t *pool =
-		json_pack("{s:s, s:s, s:s, s:O, s:s, s:[s]}", "name", row->name, "driver",
-			  row->driver, "description", row->description ? row->description : "",
-			  "config", row->config, "status", "Created", "locations", "none");
+	json_t *pool = json_pack("{s:s, s:s, s:s, s:O, s:s, s:[s]}", "name", row->name, "driver",
+				 row->kind, "description", row->description ? row->description : "",
+				 "config", row->config, "status", "Created", "locations", "none");
 	if (add_used_by(server, row, pool, error) == 0)
 		return pool;
 	json_decref(pool);
@@ -50,8 +50,8 @@ static json_t *pool_to_json(struct server *server, const struct pool_row *row, s
 static struct response *get_pools(struct request *request, struct error **error)
 {
 	struct server *server = request_server(request);
-	cleanup_pool_list struct pool_list list = {0};
-	if (db_pool_list(server->db, &list, error) < 0)
+	cleanup_object_list struct object_list list = {0};
+	if (db_object_list(server->db, &db_pools, &list, error) < 0)
 		return NULL;
 	json_t *objects = json_array();
 	for (size_t i = 0; i < list.count; i++) {
@@ -68,13 +68,14 @@ static struct response *get_pools(struct request *request, struct error **error)
 static struct response *get_pool(struct request *request, struct error **error)
 {
 	struct server *server = request_server(request);
-	cleanup_pool_row struct pool_row row = {0};
-	if (db_pool_get(server->db, request_parameter(request, "pool"), &row, error) < 0)
+	cleanup_object_row struct object_row row = {0};
+	if (db_object_get(server->db, &db_pools, request_parameter(request, "pool"), &row, error) <
+	    0)
 		return NULL;
 	json_t *pool = pool_to_json(server, &row, error);
 	if (!pool)
 		return NULL;
-	json_t *content = json_pack("[s, s, O]", row.name, row.driver, row.config);
+	json_t *content = json_pack("[s, s, O]", row.name, row.kind, row.config);
 	struct response *response = response_sync_etag(pool, content);
 	json_decref(content);
 	return response;
@@ -83,9 +84,10 @@ static struct response *get_pool(struct request *request, struct error **error)
 static struct response *get_pool_resources(struct request *request, struct error **error)
 {
 	struct server *server = request_server(request);
-	cleanup_pool_row struct pool_row row = {0};
+	cleanup_object_row struct object_row row = {0};
 	struct storage_space space;
-	if (db_pool_get(server->db, request_parameter(request, "pool"), &row, error) < 0 ||
+	if (db_object_get(server->db, &db_pools, request_parameter(request, "pool"), &row, error) <
+		    0 ||
 	    storage_pool_space(server->storage, row.name, &space, error) < 0)
 		return NULL;
 	return response_sync(json_pack("{s:{s:I, s:I}, s:{s:I, s:I}}", "space", "total",

@@ -7,7 +7,7 @@
 #include "cleanup.h"
 #include "db/images.h"
 #include "db/instances.h"
-#include "db/pools.h"
+#include "db/objects.h"
 #include "image/store.h"
 #include "memory.h"
 #include "server.h"
@@ -59,9 +59,10 @@ static int add_images(struct server *server, const char *pool, json_t *volumes,
 static json_t *list_volumes(const struct request *request, struct error **error)
 {
 	struct server *server = request_server(request);
-	cleanup_pool_row struct pool_row pool = {0};
+	cleanup_object_row struct object_row pool = {0};
 	if (render_check_project(request, error) < 0 ||
-	    db_pool_get(server->db, request_parameter(request, "pool"), &pool, error) < 0)
+	    db_object_get(server->db, &db_pools, request_parameter(request, "pool"), &pool, error) <
+		    0)
 		return NULL;
 	json_t *volumes = json_array();
 	if (add_instances(server, pool.name, volumes, error) == 0 &&

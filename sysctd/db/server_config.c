@@ -1,7 +1,7 @@
 /* Configuration of the server, and the rows that a new database begins with. */
 #include "cleanup.h"
 #include "db/internal.h"
-#include "db/pools.h"
+#include "db/objects.h"
 #include "db/profiles.h"
 #include "memory.h"
 
@@ -72,9 +72,9 @@ int db_server_config_replace(struct db *db, const json_t *config, struct error *
 
 static int seed_rows(struct db *db, struct error **error)
 {
-	cleanup_pool_row struct pool_row pool = {
+	cleanup_object_row struct object_row pool = {
 		.name = memory_strdup("default"),
-		.driver = memory_strdup("overlay"),
+		.kind = memory_strdup("overlay"),
 	};
 	cleanup_profile_row struct profile_row profile = {
 		.name = memory_strdup("default"),
@@ -82,7 +82,8 @@ static int seed_rows(struct db *db, struct error **error)
 		.devices = json_pack("{s:{s:s, s:s, s:s}}", "root", "type", "disk", "path", "/",
 				     "pool", "default"),
 	};
-	if (db_pool_create(db, &pool, error) < 0 || db_profile_create(db, &profile, error) < 0)
+	if (db_object_create(db, &db_pools, &pool, error) < 0 ||
+	    db_profile_create(db, &profile, error) < 0)
 		return -1;
 	return query_run(&db->writer, "INSERT INTO meta (key, value) VALUES ('seeded', '1')",
 			 NO_VALUES, error);

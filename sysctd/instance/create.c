@@ -5,7 +5,7 @@
 
 #include "cleanup.h"
 #include "db/images.h"
-#include "db/pools.h"
+#include "db/objects.h"
 #include "db/profiles.h"
 #include "fault.h"
 #include "image/image.h"
@@ -93,13 +93,13 @@ static int check_expanded(struct server *server, struct instance_row *row, struc
 
 static int make_volume(struct server *server, struct instance_row *row, struct error **error)
 {
-	cleanup_pool_row struct pool_row pool = {0};
-	if (db_pool_get(server->db, row->pool, &pool, error) < 0)
+	cleanup_object_row struct object_row pool = {0};
+	if (db_object_get(server->db, &db_pools, row->pool, &pool, error) < 0)
 		return -1;
 	/* The id range is known once the row is stored; a crash in between leaves a
 	 * row without a volume or a volume without a row: storage_repair() knows both. */
-	return storage_volume_create(server->storage, pool.name, pool.driver, row->uuid,
-				     row->id_base, error);
+	return storage_volume_create(server->storage, pool.name, pool.kind, row->uuid, row->id_base,
+				     error);
 }
 
 static int store(struct server *server, struct instance_row *row, struct error **error)

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "db/pools.h"
+#include "db/objects.h"
 #include "db/profiles.h"
 #include "host.h"
 #include "instance/config_keys.h"
@@ -209,12 +209,12 @@ static json_t *make_extension(struct instance *instance, const json_t *config, j
 static json_t *make_rootfs(struct instance *instance, const struct instance_row *row,
 			   struct error **error)
 {
-	cleanup_pool_row struct pool_row pool = {0};
+	cleanup_object_row struct object_row pool = {0};
 	struct server *server = instance->server;
-	if (db_pool_get(server->db, row->pool, &pool, error) < 0)
+	if (db_object_get(server->db, &db_pools, row->pool, &pool, error) < 0)
 		return NULL;
-	return storage_volume_describe(server->storage, pool.name, pool.driver, row->uuid,
-				       row->image, error);
+	return storage_volume_describe(server->storage, pool.name, pool.kind, row->uuid, row->image,
+				       error);
 }
 
 int instance_expand(struct server *server, const struct instance_row *row, json_t **config,

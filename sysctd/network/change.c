@@ -35,11 +35,12 @@ static void append(struct networks *networks, struct network *network)
 }
 
 /* With the lock held. Undone in the order it was done. */
-static int create_locked(struct networks *networks, struct network_row *row,
-			 struct network *network, struct error **error)
+static int create_locked(struct networks *networks, struct object_row *row, struct network *network,
+			 struct error **error)
 {
 	struct db *db = networks->server->db;
-	if (check_overlap(networks, network, error) < 0 || db_network_create(db, row, error) < 0)
+	if (check_overlap(networks, network, error) < 0 ||
+	    db_object_create(db, &db_networks, row, error) < 0)
 		return -1;
 	fault_point("network.row");
 	append(networks, network);
@@ -52,11 +53,11 @@ static int create_locked(struct networks *networks, struct network_row *row,
 	firewall_apply(networks, NULL);
 	cleanup_free char *directory = network_directory(networks->server, row->name);
 	file_remove_tree_at(AT_FDCWD, directory, NULL);
-	db_network_delete(db, row->name, NULL);
+	db_object_delete(db, &db_networks, row->name, NULL);
 	return -1;
 }
 
-int network_create(struct server *server, struct network_row *row, struct error **error)
+int network_create(struct server *server, struct object_row *row, struct error **error)
 {
 	struct networks *networks = server->networks;
 	if (link_check_name(row->name, error) < 0 ||
@@ -108,7 +109,7 @@ static int swap_in(struct networks *networks, struct network *old, struct networ
 	return result;
 }
 
-static int update_locked(struct networks *networks, const struct network_row *row,
+static int update_locked(struct networks *networks, const struct object_row *row,
 			 struct network *new, struct error **error)
 {
 	struct network *old = *networks_place(networks, row->name);
@@ -122,7 +123,7 @@ static int update_locked(struct networks *networks, const struct network_row *ro
 			return -1;
 		}
 	}
-	if (db_network_update(networks->server->db, row, error) == 0) {
+	if (db_object_update(networks->server->db, &db_networks, row, error) == 0) {
 		network_free(json_equal(old->config, new->config) ? new : old);
 		return 0;
 	}
@@ -131,7 +132,7 @@ static int update_locked(struct networks *networks, const struct network_row *ro
 	return -1;
 }
 
-int network_update(struct server *server, const struct network_row *row, struct error **error)
+int network_update(struct server *server, const struct object_row *row, struct error **error)
 {
 	if (network_config_check(row->config, false, error) < 0)
 		return -1;
@@ -154,7 +155,7 @@ static int delete_locked(struct networks *networks, const char *name, struct err
 	cleanup_free char *directory = network_directory(server, name);
 	if (!network)
 		return error_set(error, ERROR_NOT_FOUND, "Network not found: \"%s\"", name);
-	if (db_network_delete(server->db, name, error) < 0)
+	if (db_object_delete(server->db, &db_networks, name, error) < 0)
 		return -1;
 	fault_point("network.deleted");
 	*place = network->next;
@@ -186,7 +187,7 @@ static int rename_locked(struct networks *networks, const char *name, const char
 	if (link_exists(new_name))
 		return error_set(error, ERROR_EXISTS, "the host has an interface \"%s\" already",
 				 new_name);
-	if (db_network_rename(server->db, name, new_name, error) < 0)
+	if (db_object_rename(server->db, &db_networks, name, new_name, error) < 0)
 		return -1;
 	network_take_down(networks, network);
 	file_remove_tree_at(AT_FDCWD, directory, NULL);

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "db/networks.h"
+#include "db/objects.h"
 #include "error.h"
 #include "network/subnet.h"
 
@@ -55,8 +55,8 @@ struct network *networks_find(struct server *server, const char *name, struct er
 void networks_release(struct server *server);
 
 /* What the API does. On failure everything is as it was. @row: name, type, config, description. */
-int network_create(struct server *server, struct network_row *row, struct error **error);
-int network_update(struct server *server, const struct network_row *row, struct error **error);
+int network_create(struct server *server, struct object_row *row, struct error **error);
+int network_update(struct server *server, const struct object_row *row, struct error **error);
 int network_rename(struct server *server, const char *name, const char *new_name,
 		   struct error **error);
 int network_delete(struct server *server, const char *name, struct error **error);

@@ -214,8 +214,8 @@ static void *run_thread(void *data)
 
 static int load(struct networks *networks, struct error **error)
 {
-	cleanup_network_list struct network_list list = {0};
-	if (db_network_list(networks->server->db, &list, error) < 0)
+	cleanup_object_list struct object_list list = {0};
+	if (db_object_list(networks->server->db, &db_networks, &list, error) < 0)
 		return -1;
 	struct network **end = &networks->first;
 	for (size_t i = 0; i < list.count; i++) {

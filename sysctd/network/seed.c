@@ -40,9 +40,9 @@ void networks_seed(struct server *server)
 	if (db_mark_is_set(server->db, SEEDED))
 		return;
 	free_name(name);
-	cleanup_network_row struct network_row row = {
+	cleanup_object_row struct object_row row = {
 		.name = memory_strdup(name),
-		.type = memory_strdup("bridge"),
+		.kind = memory_strdup("bridge"),
 		.config = json_object(),
 	};
 	if (network_create(server, &row, &error) < 0) {

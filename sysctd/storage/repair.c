@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cleanup.h"
-#include "db/pools.h"
+#include "db/objects.h"
 #include "file.h"
 #include "log.h"
 #include "memory.h"
@@ -88,14 +88,14 @@ static void repair_images(struct server *server, const char *pool)
 
 int storage_repair(struct server *server, struct error **error)
 {
-	cleanup_pool_list struct pool_list pools = {0};
+	cleanup_object_list struct object_list pools = {0};
 	cleanup_instance_list struct instance_list list = {0};
-	if (db_pool_list(server->db, &pools, error) < 0 ||
+	if (db_object_list(server->db, &db_pools, &pools, error) < 0 ||
 	    db_instance_list(server->db, &list, error) < 0)
 		return -1;
 	for (size_t i = 0; i < pools.count; i++) {
-		const struct pool_row *pool = &pools.rows[i];
-		if (storage_pool_prepare(server->storage, pool->name, pool->driver, error) < 0)
+		const struct object_row *pool = &pools.rows[i];
+		if (storage_pool_prepare(server->storage, pool->name, pool->kind, error) < 0)
 			return error_prefix(error, "pool %s", pool->name);
 		repair_images(server, pool->name);
 		if (repair_volumes(server, pool->name, &list, error) < 0)

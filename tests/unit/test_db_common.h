@@ -16,7 +16,7 @@
 #include "db/db.h"
 #include "db/images.h"
 #include "db/instances.h"
-#include "db/pools.h"
+#include "db/objects.h"
 #include "db/profiles.h"
 #include "file.h"
 #include "memory.h"

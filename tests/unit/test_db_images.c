@@ -143,25 +143,28 @@ static void test_pools(void **state)
 	struct fixture *fixture = *state;
 	struct error *error = NULL;
 	struct db *db = fixture->db;
-	cleanup_pool_row struct pool_row pool = {.name = memory_strdup("fast"),
-						 .driver = memory_strdup("overlay")};
+	cleanup_object_row struct object_row pool = {.name = memory_strdup("fast"),
+						     .kind = memory_strdup("overlay")};
 	pool.config = json_pack("{s:s}", "source", "/srv");
-	good(db_pool_create(db, &pool, &error), &error);
-	expect_error(db_pool_create(db, &pool, &error), &error, ERROR_EXISTS, "\"fast\"");
+	good(db_object_create(db, &db_pools, &pool, &error), &error);
+	expect_error(db_object_create(db, &db_pools, &pool, &error), &error, ERROR_EXISTS,
+		     "\"fast\"");
 	cleanup_instance_row struct instance_row box = create_instance(db, "box");
-	cleanup_pool_list struct pool_list list = {0};
-	good(db_pool_list(db, &list, &error), &error);
+	cleanup_object_list struct object_list list = {0};
+	good(db_object_list(db, &db_pools, &list, &error), &error);
 	assert_int_equal(list.count, 2);
 	assert_int_equal(json_array_size(list.rows[0].used_by_instances), 1);
 	assert_int_equal(json_array_size(list.rows[0].used_by_profiles), 1);
 	assert_true(json_equal(list.rows[1].config, pool.config));
-	expect_error(db_pool_delete(db, "default", &error), &error, ERROR_BUSY, "instance \"box\"");
+	expect_error(db_object_delete(db, &db_pools, "default", &error), &error, ERROR_BUSY,
+		     "instance \"box\"");
 	good(db_instance_delete(db, box.id, &error), &error);
-	expect_error(db_pool_delete(db, "default", &error), &error, ERROR_BUSY,
+	expect_error(db_object_delete(db, &db_pools, "default", &error), &error, ERROR_BUSY,
 		     "profile \"default\"");
-	good(db_pool_delete(db, "fast", &error), &error);
-	cleanup_pool_row struct pool_row found = {0};
-	expect_error(db_pool_get(db, "fast", &found, &error), &error, ERROR_NOT_FOUND, "\"fast\"");
+	good(db_object_delete(db, &db_pools, "fast", &error), &error);
+	cleanup_object_row struct object_row found = {0};
+	expect_error(db_object_get(db, &db_pools, "fast", &found, &error), &error, ERROR_NOT_FOUND,
+		     "\"fast\"");
 }
 
 static void test_server_config(void **state)
@@ -192,10 +195,10 @@ static void test_seed_once(void **state)
 	good(db_profile_get(fixture->db, "default", &row, &error), &error);
 	json_object_clear(row.devices);
 	good(db_profile_update(fixture->db, &row, &error), &error);
-	good(db_pool_delete(fixture->db, "default", &error), &error);
+	good(db_object_delete(fixture->db, &db_pools, "default", &error), &error);
 	good(db_seed(fixture->db, &error), &error);
-	cleanup_pool_list struct pool_list list = {0};
-	good(db_pool_list(fixture->db, &list, &error), &error);
+	cleanup_object_list struct object_list list = {0};
+	good(db_object_list(fixture->db, &db_pools, &list, &error), &error);
 	assert_int_equal(list.count, 0);
 }
 
