@@ -56,6 +56,18 @@ static const char *const extensions[] = {
 	"projects", /* the project "default" */
 	"instance_all_projects",
 	"operation_wait",
+	"network",
+	"network_dhcp_expiry",
+	"network_dns_search",
+	"network_firewall_filtering",
+	"network_leases",
+	"network_nat_address",
+	"network_nat_order",
+	"network_state",
+	"network_type",
+	"network_allocations",
+	"instance_nic_network",
+	"container_nic_ipfilter",
 	NULL,
 };
 
