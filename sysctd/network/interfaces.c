@@ -28,6 +28,7 @@ struct reading {
 	json_t *by_index; /* {"2": interface}, borrowed */
 	bool own;
 	enum interface_detail detail;
+	bool nameless; /* an address of an interface whose name is not known yet */
 };
 
 static void take_id(const struct nlmsghdr *message, void *data)
@@ -102,8 +103,7 @@ static void name_host_end(json_t *interface, const struct reading *reading,
 			  const struct rtattr *link)
 {
 	char name[IFNAMSIZ];
-	if (reading->detail == INTERFACES_COUNTERS && !reading->own && link &&
-	    if_indextoname(number(link), name))
+	if (!reading->own && link && if_indextoname(number(link), name))
 		json_object_set_new(interface, "host_name", json_string(name));
 }
 
@@ -134,6 +134,22 @@ static void take_link(const struct nlmsghdr *message, void *data)
 	json_object_set_new(reading->interfaces, RTA_DATA(attributes[IFLA_IFNAME]), interface);
 }
 
+/* Where no link was asked for: by the label of an IPv4 address, which begins with the name. */
+static json_t *add_by_label(struct reading *reading, const char *index, const struct rtattr *label)
+{
+	char name[IFNAMSIZ];
+	if (reading->detail != INTERFACES_ADDRESSES || !label) {
+		reading->nameless = true;
+		return NULL;
+	}
+	snprintf(name, sizeof(name), "%s", (const char *)RTA_DATA(label));
+	name[strcspn(name, ":")] = '\0';
+	json_t *interface = json_pack("{s:[]}", "addresses");
+	json_object_set(reading->by_index, index, interface);
+	json_object_set_new(reading->interfaces, name, interface);
+	return interface;
+}
+
 static const char *scope_of(const struct ifaddrmsg *info)
 {
 	switch (info->ifa_scope) {
@@ -148,7 +164,7 @@ static const char *scope_of(const struct ifaddrmsg *info)
 
 static void take_address(const struct nlmsghdr *message, void *data)
 {
-	const struct reading *reading = data;
+	struct reading *reading = data;
 	const struct ifaddrmsg *info = NLMSG_DATA(message);
 	const struct rtattr *attributes[IFA_MAX + 1];
 	char text[INET6_ADDRSTRLEN], index[16], prefix[8];
@@ -159,7 +175,10 @@ static void take_address(const struct nlmsghdr *message, void *data)
 		attributes[IFA_LOCAL] ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS];
 	snprintf(index, sizeof(index), "%u", info->ifa_index);
 	snprintf(prefix, sizeof(prefix), "%d", info->ifa_prefixlen);
-	json_t *list = json_object_get(json_object_get(reading->by_index, index), "addresses");
+	json_t *interface = json_object_get(reading->by_index, index);
+	if (!interface)
+		interface = add_by_label(reading, index, attributes[IFA_LABEL]);
+	json_t *list = json_object_get(interface, "addresses");
 	if (!list || !address ||
 	    !inet_ntop(info->ifa_family, RTA_DATA(address), text, sizeof(text)))
 		return;
@@ -169,26 +188,43 @@ static void take_address(const struct nlmsghdr *message, void *data)
 					text, "netmask", prefix, "scope", scope_of(info)));
 }
 
-/* The kernel tells all of IPv4 before IPv6, which is the order that people expect. */
-static void read_all(struct netlink *netlink, int id, struct reading *reading)
+static int dump_links(struct netlink *netlink, int id, struct reading *reading)
 {
 	struct netlink_request request;
-	struct ifinfomsg links = {.ifi_family = AF_UNSPEC};
-	struct ifaddrmsg addresses = {.ifa_family = AF_UNSPEC};
-	netlink_begin(&request, RTM_GETLINK, 0, &links, sizeof(links));
+	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+	netlink_begin(&request, RTM_GETLINK, 0, &header, sizeof(header));
 	if (id != OWN)
 		netlink_add_u32(&request, IFLA_TARGET_NETNSID, (uint32_t)id);
-	if (netlink_dump(netlink, &request, take_link, reading) < 0)
-		return;
-	netlink_begin(&request, RTM_GETADDR, 0, &addresses, sizeof(addresses));
+	return netlink_dump(netlink, &request, take_link, reading);
+}
+
+/* The kernel tells all of IPv4 before IPv6, which is the order that people expect. */
+static int dump_addresses(struct netlink *netlink, int id, struct reading *reading)
+{
+	struct netlink_request request;
+	struct ifaddrmsg header = {.ifa_family = AF_UNSPEC};
+	netlink_begin(&request, RTM_GETADDR, 0, &header, sizeof(header));
 	if (id != OWN)
 		netlink_add_u32(&request, IFA_TARGET_NETNSID, (uint32_t)id);
-	netlink_dump(netlink, &request, take_address, reading);
+	return netlink_dump(netlink, &request, take_address, reading);
+}
+
+/* Addresses alone tell the names of interfaces, too, where each has one of IPv4. */
+static void read_all(struct netlink *netlink, int id, struct reading *reading)
+{
+	if (reading->detail == INTERFACES_ADDRESSES) {
+		if (dump_addresses(netlink, id, reading) < 0 || !reading->nameless)
+			return;
+		json_object_clear(reading->interfaces);
+		json_object_clear(reading->by_index);
+	}
+	if (dump_links(netlink, id, reading) == 0)
+		dump_addresses(netlink, id, reading);
 }
 
 json_t *interfaces_read(pid_t pid, enum interface_detail detail)
 {
-	struct reading reading = {json_object(), json_object(), pid == 0, detail};
+	struct reading reading = {json_object(), json_object(), pid == 0, detail, false};
 	pthread_mutex_lock(&lock);
 	if (shared.fd >= 0 || netlink_open(&shared, NULL) == 0) {
 		int id = pid ? namespace_id(&shared, pid) : OWN;

@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <sys/types.h>
 
-/* How much is asked for: counters and host_name are dear for a long list. */
+/* How much is asked for: the addresses alone, of interfaces that have some, cost a third. */
 enum interface_detail { INTERFACES_ADDRESSES, INTERFACES_COUNTERS };
 
 /**
