@@ -125,13 +125,17 @@ static void add_source(const struct cli *cli, json_t *body)
 		json_object_set_new(body, "start", json_true());
 }
 
+/* Beside what --device says of the same NIC. */
 static void add_network(const struct options *options, json_t *body)
 {
 	const char *network = options_value(options, "network");
-	if (network)
-		json_object_set_new(member(body, "devices"), "eth0",
-				    json_pack("{s:s, s:s, s:s}", "type", "nic", "network", network,
-					      "name", "eth0"));
+	if (!network)
+		return;
+	json_t *device = member(member(body, "devices"), "eth0");
+	json_object_set_new(device, "type", json_string("nic"));
+	json_object_set_new(device, "network", json_string(network));
+	if (!json_object_get(device, "name"))
+		json_object_set_new(device, "name", json_string("eth0"));
 }
 
 static json_t *make_body(struct cli *cli, struct error **error)

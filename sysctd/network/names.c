@@ -47,15 +47,16 @@ static void add_nic(const struct network *network, const char *name, const json_
 		strbuf_printf(dhcp, ",%s", ipv4);
 		add_host(hosts, ipv4, name, network);
 	}
-	if (ipv6)
-		strbuf_printf(dhcp, ",[%s]", ipv6);
-	strbuf_append(dhcp, "\n");
 	if (network->ipv6.prefix == 64 && network->ipv6.address.family && !ipv6 &&
 	    link_address_parse(text(nic, "hwaddr"), mac)) {
 		struct address address = subnet_eui64(&network->ipv6, mac);
 		address_format(&address, eui);
 		ipv6 = eui;
 	}
+	/* A DHCPv6 server gives what router advertisements would lead to, so that names are right. */
+	if (ipv6 && network_config_bool(network->config, "ipv6.dhcp.stateful"))
+		strbuf_printf(dhcp, ",[%s]", ipv6);
+	strbuf_append(dhcp, "\n");
 	if (ipv6 && network->ipv6.address.family)
 		add_host(hosts, ipv6, name, network);
 }

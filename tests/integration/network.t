@@ -302,6 +302,31 @@ is "$(sysct exec deb -- hostname)" deb "its host name is its own"
 ok -n "which it finds" sysct exec deb -- getent hosts deb
 is "$(sysct exec deb -- systemctl is-system-running)" running "no unit failed"
 
+sysct delete --force deb
+
+# --- addresses by DHCPv6, an interface of the host in the bridge ---
+
+ip link add ext0 type veth peer name ext1
+sysct network create st ipv4.address=192.0.2.1/24 ipv6.address=fd42:1:2:3::1/64 ipv6.dhcp.stateful=true \
+	bridge.external_interfaces=ext0 dns.nameservers=192.0.2.53 dns.search=a.test,b.test ipv4.dhcp.ranges=192.0.2.100-192.0.2.110
+like "$(ip -br link show master st)" '^ext0' "bridge.external_interfaces"
+sysct launch debian given -n st -d eth0,type=nic,ipv6.address=fd42:1:2:3::77
+sysct launch debian free -n st
+for name in given free; do
+	ok -n "DHCPv6: $name has an address" wait_until 30 has_address $name 6
+	wait_until 30 has_address $name 4 || true
+done
+is "$(address given 6)" fd42:1:2:3::77 "the one that was asked for"
+gateway=192.0.2.1
+is "$(dns free.sysct AAAA)" "$(address free 6)" "the name of the other is of the address that it has"
+like "$(address free 4)" '^192\.0\.2\.1(0[0-9]|10)$' "ipv4.dhcp.ranges"
+told() { sysct exec free -- cat /etc/resolv.conf; }
+ok -n "it has its name servers" wait_until 10 told
+like "$(told)" 'nameserver 192\.0\.2\.53.*search .*a\.test b\.test' "dns.nameservers and dns.search"
+sysct network unset st bridge.external_interfaces
+is "$(ip -br link show master st | grep -c '^ext0')" 0 "an interface that is no longer named leaves the bridge"
+ip link delete ext0
+
 daemon_end
 ok -n "a daemon that ends without instances takes its networks down" test ! -e /sys/class/net/$bridge
 is "$(nft list tables | grep -v filter)" "" "and its rules"
