@@ -11,14 +11,6 @@
 
 enum { LOG_LINES = 100 };
 
-static void print_text(const char *label, const char *text)
-{
-	cleanup_strbuf struct strbuf line = {0};
-	output_append_clean(&line, text);
-	if (line.length)
-		printf("%s: %s\n", label, line.text);
-}
-
 static void print_number(const char *label, const json_t *object, const char *key)
 {
 	json_int_t number = json_integer_value(json_object_get(object, key));
@@ -47,17 +39,18 @@ static void print_identity(const json_t *instance)
 {
 	size_t index;
 	json_t *profile;
-	print_text("Name", json_text(instance, "name"));
-	print_text("Description", json_text(instance, "description"));
+	output_print_text("Name", json_text(instance, "name"));
+	output_print_text("Description", json_text(instance, "description"));
 	print_upper("Status", json_text(instance, "status"));
 	printf("Type: %s%s\n", json_text(instance, "type"),
 	       json_is_true(json_object_get(instance, "ephemeral")) ? " (ephemeral)" : "");
-	print_text("Stopped because", json_text(json_object_get(instance, "state"), "last_error"));
-	print_text("Architecture", json_text(instance, "architecture"));
+	output_print_text("Stopped because",
+			  json_text(json_object_get(instance, "state"), "last_error"));
+	output_print_text("Architecture", json_text(instance, "architecture"));
 	print_number("PID", json_object_get(instance, "state"), "pid");
-	print_text("Created", json_text(instance, "created_at"));
+	output_print_text("Created", json_text(instance, "created_at"));
 	if (strncmp(json_text(instance, "last_used_at"), "0001-", 5) != 0)
-		print_text("Last used", json_text(instance, "last_used_at"));
+		output_print_text("Last used", json_text(instance, "last_used_at"));
 	printf("Profiles:");
 	json_array_foreach (json_object_get(instance, "profiles"), index, profile)
 		printf("%s %s", index ? "," : "",
@@ -83,8 +76,8 @@ static void print_link(const char *name, const json_t *link)
 	json_t *address;
 	printf("  Network %s:\n", name);
 	print_upper("    State", json_text(link, "state"));
-	print_text("    Host interface", json_text(link, "host_name"));
-	print_text("    MAC address", json_text(link, "hwaddr"));
+	output_print_text("    Host interface", json_text(link, "host_name"));
+	output_print_text("    MAC address", json_text(link, "hwaddr"));
 	print_number("    MTU", link, "mtu");
 	print_size("    Bytes received", counters, "bytes_received");
 	print_size("    Bytes sent", counters, "bytes_sent");

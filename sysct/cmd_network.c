@@ -107,14 +107,6 @@ static int run_list_allocations(struct cli *cli, struct error **error)
 			  sizeof(headers) / sizeof(headers[0]), add_allocation, error);
 }
 
-static void print_text(const char *label, const char *text)
-{
-	cleanup_strbuf struct strbuf line = {0};
-	output_append_clean(&line, text);
-	if (line.length)
-		printf("%s: %s\n", label, line.text);
-}
-
 static void print_number(const char *label, const json_t *object, const char *key)
 {
 	printf("%s: %lld\n", label, (long long)json_integer_value(json_object_get(object, key)));
@@ -166,12 +158,12 @@ static void print_bridge(const json_t *bridge)
 		strbuf_printf(&ports, "%s%s", index ? ", " : "",
 			      json_is_string(port) ? json_string_value(port) : "");
 	printf("\nBridge:\n");
-	print_text("  ID", json_text(bridge, "id"));
+	output_print_text("  ID", json_text(bridge, "id"));
 	print_flag("  STP", bridge, "stp");
 	print_number("  Forward delay", bridge, "forward_delay");
 	print_number("  Default VLAN ID", bridge, "vlan_default");
 	print_flag("  VLAN filtering", bridge, "vlan_filtering");
-	print_text("  Upper devices", ports.text ? ports.text : "");
+	output_print_text("  Upper devices", ports.text ? ports.text : "");
 }
 
 static int run_info(struct cli *cli, struct error **error)
@@ -180,11 +172,11 @@ static int run_info(struct cli *cli, struct error **error)
 	cleanup_json json_t *state = client_get(cli_client(cli), path, error);
 	if (!state)
 		return -1;
-	print_text("Name", cli_word(cli, 0));
-	print_text("MAC address", json_text(state, "hwaddr"));
+	output_print_text("Name", cli_word(cli, 0));
+	output_print_text("MAC address", json_text(state, "hwaddr"));
 	print_number("MTU", state, "mtu");
-	print_text("State", json_text(state, "state"));
-	print_text("Type", json_text(state, "type"));
+	output_print_text("State", json_text(state, "state"));
+	output_print_text("Type", json_text(state, "type"));
 	print_addresses(json_object_get(state, "addresses"));
 	print_usage(json_object_get(state, "counters"));
 	print_bridge(json_object_get(state, "bridge"));

@@ -96,6 +96,14 @@ void output_append_clean(struct strbuf *out, const char *text)
 	}
 }
 
+void output_print_text(const char *label, const char *text)
+{
+	cleanup_strbuf struct strbuf line = {0};
+	output_append_clean(&line, text);
+	if (line.length)
+		printf("%s: %s\n", label, line.text);
+}
+
 size_t output_width(const char *text, size_t length)
 {
 	size_t width = 0;

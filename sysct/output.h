@@ -50,6 +50,9 @@ int output_json(const json_t *data, struct error **error);
 /* The text with control characters replaced, so that nothing in it steers the terminal. */
 void output_append_clean(struct strbuf *out, const char *text);
 
+/* "Label: text" in a line of its own; nothing for an empty text. */
+void output_print_text(const char *label, const char *text);
+
 /* The number of terminal columns that UTF-8 text takes (one for each code point). */
 size_t output_width(const char *text, size_t length);
 

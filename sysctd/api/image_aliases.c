@@ -122,10 +122,7 @@ static struct response *post_aliases(struct request *request, struct error **err
 	if (set_target(db, target, &row, error) < 0 || db_alias_create(db, &row, error) < 0)
 		return NULL;
 	publish(request, "image-alias-created", name);
-	json_t *url = render_url(ALIASES, name);
-	struct response *response = response_created(json_string_value(url));
-	json_decref(url);
-	return response;
+	return render_created(ALIASES, name);
 }
 
 static int change(struct request *request, const json_t *body, const char *name,
@@ -188,10 +185,7 @@ static struct response *post_alias(struct request *request, struct error **error
 	    db_alias_rename(request_server(request)->db, name, new_name, error) < 0)
 		return NULL;
 	publish(request, "image-alias-renamed", new_name);
-	json_t *url = render_url(ALIASES, new_name);
-	struct response *response = response_created(json_string_value(url));
-	json_decref(url);
-	return response;
+	return render_created(ALIASES, new_name);
 }
 
 static struct response *delete_alias(struct request *request, struct error **error)

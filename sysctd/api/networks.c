@@ -155,10 +155,7 @@ static struct response *create(struct request *request, struct error **error)
 	if (!row.config || network_create(request_server(request), &row, error) < 0)
 		return NULL;
 	publish(request, "network-created", name);
-	json_t *url = render_url(NETWORKS, name);
-	struct response *response = response_created(json_string_value(url));
-	json_decref(url);
-	return response;
+	return render_created(NETWORKS, name);
 }
 
 /* "description" and "config" of the body into the row: replaced, or for PATCH laid over. */
@@ -217,10 +214,7 @@ static struct response *rename_network(struct request *request, struct error **e
 			   name ? name : "", error) < 0)
 		return NULL;
 	publish(request, "network-renamed", name);
-	json_t *url = render_url(NETWORKS, name);
-	struct response *response = response_created(json_string_value(url));
-	json_decref(url);
-	return response;
+	return render_created(NETWORKS, name);
 }
 
 static struct response *delete_network(struct request *request, struct error **error)

@@ -43,14 +43,6 @@ static void publish(const struct request *request, const char *action, const cha
 	json_decref(url);
 }
 
-static struct response *created(const char *name)
-{
-	json_t *url = render_url(PROFILES, name);
-	struct response *response = response_created(json_string_value(url));
-	json_decref(url);
-	return response;
-}
-
 static int check_name(const char *name, struct error **error)
 {
 	size_t length = name ? strlen(name) : 0;
@@ -206,7 +198,7 @@ static struct response *post_profiles(struct request *request, struct error **er
 	    db_profile_create(request_server(request)->db, &row, error) < 0)
 		return NULL;
 	publish(request, "profile-created", name);
-	return created(name);
+	return render_created(PROFILES, name);
 }
 
 /* In a transaction: checks the body and stores it; @old is what was there. */
@@ -275,7 +267,7 @@ static struct response *post_profile(struct request *request, struct error **err
 			      error) < 0)
 		return NULL;
 	publish(request, "profile-renamed", name);
-	return created(name);
+	return render_created(PROFILES, name);
 }
 
 static struct response *delete_profile(struct request *request, struct error **error)

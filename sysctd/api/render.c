@@ -83,6 +83,14 @@ json_t *render_url(const char *prefix, const char *name)
 	return json_string(url.text);
 }
 
+struct response *render_created(const char *prefix, const char *name)
+{
+	json_t *url = render_url(prefix, name);
+	struct response *response = response_created(json_string_value(url));
+	json_decref(url);
+	return response;
+}
+
 json_t *render_urls(const char *prefix, const json_t *names)
 {
 	json_t *urls = json_array();

@@ -20,6 +20,9 @@ int render_parse_time(const json_t *value, const char *field, int64_t *nanosecon
 /* @prefix and the percent-encoded @name; a new reference. */
 json_t *render_url(const char *prefix, const char *name);
 
+/* 201 with the URL of @prefix and @name as Location. */
+struct response *render_created(const char *prefix, const char *name);
+
 /* URLs of an array of names; a new reference. */
 json_t *render_urls(const char *prefix, const json_t *names);
 

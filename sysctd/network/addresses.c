@@ -13,7 +13,6 @@
 
 #include "cleanup.h"
 #include "file.h"
-#include "instance/internal.h"
 #include "links.h"
 #include "memory.h"
 #include "network/manager.h"
@@ -96,26 +95,15 @@ static void search_range(const struct address *first, const struct address *last
 	}
 }
 
-static void add_running(struct instance *instance, void *data)
-{
-	if (instance_get_state(instance) != INSTANCE_STOPPED)
-		json_object_set_new(data, instance->uuid, json_true());
-}
-
 /* Full: the address of an instance that does not run. */
-static const char *take_over(struct server *server, struct network *network)
+static const char *take_over(const struct networks *networks, const struct network *network)
 {
-	const char *address, *found = NULL;
+	const char *address;
 	json_t *owner;
-	json_t *running = json_object();
-	instance_registry_each(server, add_running, running);
 	json_object_foreach (network->taken, address, owner)
-		if (!json_object_get(running, json_string_value(owner))) {
-			found = address;
-			break;
-		}
-	json_decref(running);
-	return found;
+		if (!json_object_get(networks->running, json_string_value(owner)))
+			return address;
+	return NULL;
 }
 
 static int find_free(struct server *server, struct network *network, const char *uuid,
@@ -133,7 +121,7 @@ static int find_free(struct server *server, struct network *network, const char 
 		network_ranges_parse(ranges, &network->ipv4, search_range, &search, NULL);
 	else
 		search_range(&first, &last, &search);
-	const char *found = *search.found ? search.found : take_over(server, network);
+	const char *found = *search.found ? search.found : take_over(server->networks, network);
 	if (!found)
 		return error_set(error, ERROR_NO_SPACE,
 				 "network \"%s\" has no free IPv4 address: every one belongs to a "

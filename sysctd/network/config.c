@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "instance/config_keys_values.h"
 #include "links.h"
 #include "memory.h"
 #include "network/network.h"
+#include "network/nic.h"
 
 static int fail(const char *value, const char *wanted, struct error **error)
 {
@@ -23,11 +25,8 @@ static int check_any(const char *value, struct error **error)
 
 static int check_bool(const char *value, struct error **error)
 {
-	static const char *const known[] = {"true", "false", "1", "0", "yes", "no", "on", "off"};
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strcasecmp(value, known[i]) == 0)
-			return 0;
-	return fail(value, "true or false", error);
+	bool parsed;
+	return bool_parse(value, &parsed, NULL) == 0 ? 0 : fail(value, "true or false", error);
 }
 
 static int check_driver(const char *value, struct error **error)
@@ -46,23 +45,6 @@ static int check_interfaces(const char *value, struct error **error)
 		if (link_check_name(name, error) < 0)
 			return -1;
 	return 0;
-}
-
-static int check_hwaddr(const char *value, struct error **error)
-{
-	uint8_t address[LINK_ADDRESS_SIZE];
-	return link_address_parse(value, address)
-		       ? 0
-		       : fail(value, "a MAC address, such as 00:16:3e:01:02:03", error);
-}
-
-static int check_mtu(const char *value, struct error **error)
-{
-	char *end;
-	long number = strtol(value, &end, 10);
-	return *value && !*end && number >= 68 && number <= 65535
-		       ? 0
-		       : fail(value, "an MTU between 68 and 65535", error);
 }
 
 static int check_domain(const char *value, struct error **error)
@@ -168,9 +150,9 @@ static const struct {
 	{"bridge.driver", "native", check_driver, "How the bridge is made. Only `native`."},
 	{"bridge.external_interfaces", NULL, check_interfaces,
 	 "Interfaces of the host, separated by commas, that are in the bridge too."},
-	{"bridge.hwaddr", NULL, check_hwaddr,
+	{"bridge.hwaddr", NULL, nic_check_hwaddr,
 	 "MAC address of the bridge. Unset: one made from its name, the same after every start."},
-	{"bridge.mtu", "1500", check_mtu, "MTU of the bridge and of the NICs in it."},
+	{"bridge.mtu", "1500", nic_check_mtu, "MTU of the bridge and of the NICs in it."},
 	{"dns.domain", "sysct", check_domain, "Domain of the instances: `mybox.sysct`."},
 	{"dns.mode", "managed", check_dns_mode,
 	 "`managed`: names of instances, as sysct knows them. `dynamic`: those that DHCP clients "
@@ -254,8 +236,8 @@ const char *network_config_get(const json_t *config, const char *key)
 bool network_config_bool(const json_t *config, const char *key)
 {
 	const char *value = network_config_get(config, key);
-	return value && (strcasecmp(value, "true") == 0 || strcmp(value, "1") == 0 ||
-			 strcasecmp(value, "yes") == 0 || strcasecmp(value, "on") == 0);
+	bool result = false;
+	return value && bool_parse(value, &result, NULL) == 0 && result;
 }
 
 static int check_key(const char *key, const char *value, struct error **error)

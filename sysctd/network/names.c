@@ -16,6 +16,7 @@
 #include "links.h"
 #include "log.h"
 #include "memory.h"
+#include "network/addresses.h"
 #include "network/manager.h"
 #include "network/nic.h"
 #include "server.h"
@@ -23,12 +24,7 @@
 
 static const char *const kinds[] = {"hosts.d", "dhcp.d"};
 
-static const char *text(const json_t *nic, const char *key)
-{
-	return json_string_value(json_object_get(nic, key));
-}
-
-/* The second NIC in one network has no name of its own: "mybox" is one machine. */
+/* hosts(5): a second NIC in one network adds its address to the same name. */
 static void add_host(struct strbuf *hosts, const char *address, const char *name,
 		     const struct network *network)
 {
@@ -41,14 +37,14 @@ static void add_nic(const struct network *network, const char *name, const json_
 {
 	uint8_t mac[LINK_ADDRESS_SIZE];
 	char eui[ADDRESS_TEXT];
-	const char *ipv4 = text(nic, "ipv4"), *ipv6 = text(nic, "ipv6");
-	strbuf_append(dhcp, text(nic, "hwaddr"));
+	const char *ipv4 = nic_value(nic, "ipv4"), *ipv6 = nic_value(nic, "ipv6");
+	strbuf_append(dhcp, nic_value(nic, "hwaddr"));
 	if (ipv4 && network->ipv4.address.family) {
 		strbuf_printf(dhcp, ",%s", ipv4);
 		add_host(hosts, ipv4, name, network);
 	}
 	if (network->ipv6.prefix == 64 && network->ipv6.address.family && !ipv6 &&
-	    link_address_parse(text(nic, "hwaddr"), mac)) {
+	    link_address_parse(nic_value(nic, "hwaddr"), mac)) {
 		struct address address = subnet_eui64(&network->ipv6, mac);
 		address_format(&address, eui);
 		ipv6 = eui;
@@ -82,7 +78,7 @@ static void announce_in(const struct server *server, const struct network *netwo
 	size_t i;
 	const json_t *nic;
 	json_array_foreach (nics, i, nic)
-		if (text(nic, "network") && strcmp(text(nic, "network"), network->name) == 0)
+		if (nic_has(nic, "network", network->name))
 			add_nic(network, name, nic, &hosts, &dhcp);
 	if (dhcp.length == 0)
 		return;
@@ -122,7 +118,7 @@ static void remove_file(const struct server *server, struct network *network, co
 {
 	cleanup_free char *directory = network_directory(server, network->name);
 	release_leases(network, directory, uuid);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		cleanup_free char *path = memory_printf("%s/%s/%s", directory, kinds[i], uuid);
 		if (unlink(path) == 0)
 			network->stale = true;
