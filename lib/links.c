@@ -64,6 +64,8 @@ static void add_peer(struct netlink_request *request, const struct veth *veth)
 	netlink_add(request, IFLA_ADDRESS, veth->address, LINK_ADDRESS_SIZE);
 	if (veth->mtu)
 		netlink_add_u32(request, IFLA_MTU, veth->mtu);
+	if (veth->queue_length)
+		netlink_add_u32(request, IFLA_TXQLEN, veth->queue_length);
 	netlink_nest_end(request, peer);
 	netlink_nest_end(request, data);
 	netlink_nest_end(request, info);
@@ -82,6 +84,8 @@ static int create_pair(struct netlink *netlink, const struct veth *veth)
 	netlink_add(&request, IFLA_ADDRESS, own, sizeof(own));
 	if (veth->mtu)
 		netlink_add_u32(&request, IFLA_MTU, veth->mtu);
+	if (veth->queue_length)
+		netlink_add_u32(&request, IFLA_TXQLEN, veth->queue_length);
 	add_peer(&request, veth);
 	return netlink_send(netlink, &request);
 }
@@ -98,8 +102,9 @@ static void add_no_ipv6(struct netlink_request *request)
 static int connect_host_end(struct netlink *netlink, const struct veth *veth, struct error **error)
 {
 	struct netlink_request request;
-	struct ifinfomsg header = {
-		.ifi_family = AF_UNSPEC, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+	struct ifinfomsg header = {.ifi_family = AF_UNSPEC,
+				   .ifi_flags = veth->down ? 0 : IFF_UP,
+				   .ifi_change = IFF_UP};
 	int bridge = veth->bridge ? index_of(veth->bridge, error) : 0;
 	if (bridge < 0)
 		return -1;
@@ -190,7 +195,8 @@ static int unlimit_ingress(struct netlink *netlink, const struct veth *veth, str
 
 int veth_adjust(struct netlink *netlink, const struct veth *veth, struct error **error)
 {
-	if (set_port(netlink, veth, error) < 0)
+	if (set_port(netlink, veth, error) < 0 ||
+	    link_set_up(netlink, veth->host_name, !veth->down, error) < 0)
 		return -1;
 	return veth->ingress ? limit_ingress(netlink, veth, error)
 			     : unlimit_ingress(netlink, veth, error);
@@ -212,6 +218,23 @@ int veth_create(struct netlink *netlink, const struct veth *veth, struct error *
 		return 0;
 	link_delete(netlink, veth->host_name, NULL);
 	return -1;
+}
+
+static void take_index(const struct nlmsghdr *message, void *data)
+{
+	const struct ifinfomsg *link = NLMSG_DATA(message);
+	if (message->nlmsg_type == RTM_NEWLINK)
+		*(int *)data = link->ifi_index;
+}
+
+int link_index(struct netlink *netlink, const char *name)
+{
+	struct netlink_request request;
+	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+	int index = 0;
+	netlink_begin(&request, RTM_GETLINK, 0, &header, sizeof(header));
+	netlink_add_text(&request, IFLA_IFNAME, name);
+	return netlink_get(netlink, &request, take_index, &index) < 0 ? 0 : index;
 }
 
 int link_delete(struct netlink *netlink, const char *name, struct error **error)
@@ -319,7 +342,7 @@ static int change_ip(struct netlink *netlink, uint16_t type, const char *name, i
 		.ifa_family = (unsigned char)family,
 		.ifa_prefixlen = (unsigned char)prefix,
 		.ifa_flags = IFA_F_NODAD,
-		.ifa_index = if_nametoindex(name),
+		.ifa_index = (unsigned int)link_index(netlink, name),
 	};
 	netlink_begin(&request, type, type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_REPLACE : 0,
 		      &header, sizeof(header));

@@ -30,7 +30,9 @@ struct veth {
 	uint32_t mtu;  /* 0: the kernel's */
 	bool isolated; /* bridge(8): reaches only ports that are not isolated */
 	bool hairpin;
-	uint64_t ingress; /* bytes a second to the other end; 0: no limit */
+	uint64_t ingress;      /* bytes a second to the other end; 0: no limit */
+	uint32_t queue_length; /* packets that wait for a busy interface; 0: the kernel's */
+	bool down;	       /* as if the cable was pulled out */
 };
 
 /**
@@ -40,8 +42,11 @@ struct veth {
  */
 int veth_create(struct netlink *netlink, const struct veth *veth, struct error **error);
 
-/* Isolation, hairpin and ingress of a pair that is there, as @veth says; the rest is left alone. */
+/* Isolation, hairpin, ingress and being down of a pair that is there, as @veth says; the rest is left alone. */
 int veth_adjust(struct netlink *netlink, const struct veth *veth, struct error **error);
+
+/* Of the socket's namespace; 0 when there is none of that name. */
+int link_index(struct netlink *netlink, const char *name);
 
 /* Missing is no error. */
 int link_delete(struct netlink *netlink, const char *name, struct error **error);

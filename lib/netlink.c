@@ -2,6 +2,9 @@
 #include "netlink.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,6 +24,20 @@ int netlink_open(struct netlink *netlink, struct error **error)
 	setsockopt(netlink->fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
 	setsockopt(netlink->fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &one, sizeof(one));
 	return 0;
+}
+
+/* A socket belongs to the namespace that the thread is in when it is made. */
+int netlink_open_in(struct netlink *netlink, int space, struct error **error)
+{
+	*netlink = (struct netlink)NETLINK_INIT;
+	cleanup_close int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (home < 0 || setns(space, CLONE_NEWNET) < 0)
+		return error_errno(error, errno, "entering a network namespace");
+	int result = netlink_open(netlink, error);
+	/* A thread that stays there would do to the instance what is meant for the host. */
+	if (setns(home, CLONE_NEWNET) < 0)
+		abort();
+	return result;
 }
 
 void netlink_close(struct netlink *netlink)

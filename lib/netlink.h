@@ -24,6 +24,12 @@ struct netlink {
 	}
 
 int netlink_open(struct netlink *netlink, struct error **error);
+
+/**
+ * netlink_open_in - a socket of another network namespace, for the calling thread to use from here.
+ * @space: descriptor of the namespace (/proc/PID/ns/net). Needs CAP_SYS_ADMIN there (setns(2)).
+ */
+int netlink_open_in(struct netlink *netlink, int space, struct error **error);
 void netlink_close(struct netlink *netlink);
 #define cleanup_netlink __attribute__((cleanup(netlink_close)))
 

@@ -31,26 +31,56 @@ static const struct device_key disk_keys[] = {
 };
 
 static const struct device_key nic_keys[] = {
+	{"attached", false, nic_check_bool, "`false`: the instance has it not, for now."},
+	{"boot.priority", false, nic_check_order,
+	 "NICs with a higher one are made first, and get the first free names `ethN`."},
+	{"connected", false, nic_check_bool, "`false`: as if its cable was pulled out."},
+	{"gvrp", false, nic_check_bool, "`true`: the VLAN is announced by GVRP."},
 	{"host_name", false, nic_check_name,
 	 "Name of the host's end. Unset: `veth` and a number that stays the same."},
 	{"hwaddr", false, nic_check_hwaddr,
 	 "MAC address. Unset: one that the instance keeps (`volatile.DEVICE.hwaddr`)."},
-	{"ipv4.address", false, nic_check_ipv4, "Address that DHCP gives it. Unset: a free one."},
+	{"ipv4.address", false, nic_check_ipv4,
+	 "Address that DHCP gives it; unset: a free one. For `routed` and `ipvlan`: the addresses "
+	 "that it has."},
+	{"ipv4.gateway", false, nic_check_gateway4,
+	 "`auto` or `none`: whether `routed` and `ipvlan` have a default route; an address for "
+	 "`ipvlan` "
+	 "in mode `l2`."},
+	{"ipv4.host_address", false, nic_check_ipv4,
+	 "Address of the host's end of `routed`, its gateway. Unset: `169.254.0.1`."},
+	{"ipv4.host_table", false, nic_check_table,
+	 "Table that the host's route to `routed` is in beside the main one."},
+	{"ipv4.routes", false, nic_check_routes4,
+	 "Subnets, separated by commas, that the host reaches through it."},
 	{"ipv6.address", false, nic_check_ipv6,
-	 "Address that DHCPv6 gives it, where the network has `ipv6.dhcp.stateful`."},
+	 "Address that DHCPv6 gives it, where the network has `ipv6.dhcp.stateful`; as "
+	 "`ipv4.address`."},
+	{"ipv6.gateway", false, nic_check_gateway6, "As `ipv4.gateway`."},
+	{"ipv6.host_address", false, nic_check_ipv6, "As `ipv4.host_address`. Unset: `fe80::1`."},
+	{"ipv6.host_table", false, nic_check_table, "As `ipv4.host_table`."},
+	{"ipv6.routes", false, nic_check_routes6, "As `ipv4.routes`."},
 	{"limits.egress", false, nic_check_rate,
 	 "What it may send, in bits a second (`100Mbit`); what is more is dropped."},
 	{"limits.ingress", false, nic_check_rate,
 	 "What it may receive, in bits a second; what is more waits, for 50 ms at most."},
 	{"limits.max", false, nic_check_rate, "Both."},
-	{"mtu", false, nic_check_mtu, "MTU. Unset: the network's."},
+	{"limits.priority", false, nic_check_priority,
+	 "Priority of what it sends, for queueing disciplines of the host (`SO_PRIORITY`)."},
+	{"mode", false, nic_check_mode,
+	 "Of `macvlan`: `bridge` (unset), `vepa`, `passthru` or `private`; of `ipvlan`: `l3s` "
+	 "(unset), `l3` or `l2`."},
+	{"mtu", false, nic_check_mtu, "MTU. Unset: the network's, or the parent's."},
 	{"name", false, nic_check_name, "Name in the instance. Unset: the first free `ethN`."},
 	{"network", false, nic_check_name, "The managed network that it is in."},
 	{"nictype", false, nic_check_type,
-	 "Without `network`: `bridged`, in the bridge `parent` of the host, or `p2p`, a link to "
-	 "the "
-	 "host alone."},
-	{"parent", false, nic_check_name, "The bridge of the host for `nictype=bridged`."},
+	 "Without `network`: `bridged` (in the bridge `parent` of the host), `p2p` (a link to the "
+	 "host alone), `routed` (the host routes its addresses and answers for them on `parent`), "
+	 "`macvlan` and `ipvlan` (over the host's interface `parent`), `physical` (`parent` "
+	 "itself)."},
+	{"parent", false, nic_check_name, "The bridge or interface of the host."},
+	{"queue.tx.length", false, nic_check_queue,
+	 "Packets that may wait to be sent. Unset: the kernel's."},
 	{"security.ipv4_filtering", false, nic_check_bool,
 	 "`true`: it can use no IPv4 address but its own, and serve no DHCP; implies "
 	 "`security.mac_filtering`."},
@@ -62,6 +92,11 @@ static const struct device_key nic_keys[] = {
 	{"security.port_isolation", false, nic_check_bool,
 	 "`true`: it reaches the host and what is beyond, but no other isolated NIC of the "
 	 "bridge."},
+	{"vlan", false, nic_check_vlan,
+	 "VLAN of its untagged packets in the bridge, or `none`; for the other types: the VLAN of "
+	 "`parent` that it is on."},
+	{"vlan.tagged", false, nic_check_vlans,
+	 "VLANs (`10,20-29`) that it sends and receives tagged in the bridge."},
 	{0},
 };
 
@@ -109,35 +144,18 @@ static const char *const unsupported_disk_keys[] = {
 
 static const char *const unsupported_nic_keys[] = {
 	"acceleration",
-	"attached",
-	"boot.priority",
-	"connected",
-	"gvrp",
 	"io.bus",
-	"ipv4.gateway",
-	"ipv4.host_address",
-	"ipv4.host_table",
 	"ipv4.host_tables",
 	"ipv4.neighbor_probe",
-	"ipv4.routes",
 	"ipv4.routes.external",
-	"ipv6.gateway",
-	"ipv6.host_address",
-	"ipv6.host_table",
 	"ipv6.host_tables",
 	"ipv6.neighbor_probe",
-	"ipv6.routes",
 	"ipv6.routes.external",
-	"limits.priority",
-	"mode",
-	"queue.tx.length",
 	"security.acls",
 	"security.acls.default.egress.action",
 	"security.acls.default.egress.logged",
 	"security.acls.default.ingress.action",
 	"security.acls.default.ingress.logged",
-	"vlan",
-	"vlan.tagged",
 	"vrf",
 	NULL,
 };

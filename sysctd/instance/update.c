@@ -83,15 +83,12 @@ static int replug(struct instance *instance, const struct instance_row *row, con
 	json_t *new = nics_spec(instance->server, row, devices, error);
 	int result = new ? 0 : -1;
 	if (new && !json_equal(old, new)) {
-		nics_withdraw(instance->server, instance->uuid);
-		result =
-			nics_announce(instance->server, instance->uuid, instance->name, new, error);
+		result = nics_change(instance->server, instance->uuid, instance->name, new, error);
 		if (result == 0)
 			result = nics_replug(old, new, instance->link.pid, error);
 		if (result < 0) {
 			nics_replug(new, old, instance->link.pid, NULL);
-			nics_withdraw(instance->server, instance->uuid);
-			nics_announce(instance->server, instance->uuid, instance->name, old, NULL);
+			nics_change(instance->server, instance->uuid, instance->name, old, NULL);
 		}
 	}
 	json_decref(old);

@@ -1,17 +1,15 @@
 /* The bridge of a managed network: interface, addresses, forwarding. */
 #include <arpa/inet.h>
-#include <dirent.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
-#include "file.h"
 #include "links.h"
 #include "log.h"
 #include "memory.h"
+#include "network/forwarding.h"
 #include "network/network.h"
+#include "routes.h"
 
 /* The same after each start, so that neighbours keep what they know: FNV-1a of the name. */
 static void own_address(const struct network *network, uint8_t address[LINK_ADDRESS_SIZE])
@@ -29,54 +27,21 @@ static void own_address(const struct network *network, uint8_t address[LINK_ADDR
 	memcpy(address, made, sizeof(made));
 }
 
-static void set_sysctl(const char *family, const char *interface, const char *key,
-		       const char *value)
-{
-	char path[128];
-	snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, interface, key);
-	file_poke_at(AT_FDCWD, path, value, NULL);
-}
-
-/*
- * A host that forwards IPv6 takes no router advertisements any more, unless the
- * interface says 2 (Documentation/networking/ip-sysctl.rst, accept_ra): its own
- * uplink must not lose its route because there are instances.
- */
-static void keep_accepting_advertisements(void)
-{
-	cleanup_dir DIR *dir = opendir("/proc/sys/net/ipv6/conf");
-	struct dirent *entry;
-	while (dir && (entry = readdir(dir))) {
-		char path[sizeof(entry->d_name) + 64];
-		if (entry->d_name[0] == '.' || strcmp(entry->d_name, "all") == 0)
-			continue;
-		snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", entry->d_name);
-		if (file_read_number_at(AT_FDCWD, path, 0) == 1)
-			file_poke_at(AT_FDCWD, path, "2", NULL);
-	}
-}
-
 static int enable_forwarding(const struct network *network, struct error **error)
 {
-	static const char ipv4[] = "/proc/sys/net/ipv4/ip_forward";
-	static const char ipv6[] = "/proc/sys/net/ipv6/conf/all/forwarding";
 	if (network->ipv4.address.family && network_config_bool(network->config, "ipv4.routing") &&
-	    file_read_number_at(AT_FDCWD, ipv4, 0) == 0 &&
-	    file_poke_at(AT_FDCWD, ipv4, "1", error) < 0)
+	    forwarding_enable(AF_INET, error) < 0)
 		return -1;
-	if (!network->ipv6.address.family ||
-	    !network_config_bool(network->config, "ipv6.routing") ||
-	    file_read_number_at(AT_FDCWD, ipv6, 1) != 0)
+	if (!network->ipv6.address.family || !network_config_bool(network->config, "ipv6.routing"))
 		return 0;
-	keep_accepting_advertisements();
-	return file_poke_at(AT_FDCWD, ipv6, "1", error);
+	return forwarding_enable(AF_INET6, error);
 }
 
 static void quieten(const char *name)
 {
-	set_sysctl("ipv6", name, "accept_ra", "0");
-	set_sysctl("ipv6", name, "autoconf", "0");
-	set_sysctl("ipv6", name, "accept_dad", "0");
+	sysctl_set("ipv6", name, "accept_ra", "0");
+	sysctl_set("ipv6", name, "autoconf", "0");
+	sysctl_set("ipv6", name, "accept_dad", "0");
 }
 
 static int add_addresses(struct netlink *netlink, const struct network *network,
@@ -88,6 +53,29 @@ static int add_addresses(struct netlink *netlink, const struct network *network,
 		    link_add_ip(netlink, network->name, subnets[i]->address.family,
 				subnets[i]->address.bytes, subnets[i]->prefix, error) < 0)
 			return -1;
+	return 0;
+}
+
+/* "ipv4.routes" and "ipv6.routes". */
+static int change_routes(struct netlink *netlink, const struct network *network, bool add,
+			 struct error **error)
+{
+	static const char *const keys[] = {"ipv4.routes", "ipv6.routes"};
+	for (int i = 0; i < 2; i++) {
+		const char *list = network_config_get(network->config, keys[i]);
+		cleanup_free char *copy = memory_strdup(list ? list : "");
+		char *rest = copy;
+		for (char *one; list && (one = strsep(&rest, ","));) {
+			struct route route = {0};
+			if (!route_parse(one, &route))
+				continue;
+			route.device = network->name;
+			if (add && route_add(netlink, &route, error) < 0)
+				return -1;
+			if (!add)
+				route_remove(netlink, &route, NULL);
+		}
+	}
 	return 0;
 }
 
@@ -139,6 +127,7 @@ int bridge_up(const struct network *network, struct error **error)
 	quieten(network->name);
 	if (add_addresses(&netlink, network, error) < 0 ||
 	    link_set_up(&netlink, network->name, true, error) < 0 ||
+	    change_routes(&netlink, network, true, error) < 0 ||
 	    enable_forwarding(network, error) < 0)
 		return -1;
 	each_external(network, join, &netlink, network->name);
@@ -166,6 +155,7 @@ int bridge_change(const struct network *old, const struct network *new, struct e
 	}
 	if (mtu_of(old) != mtu_of(new) && link_set_mtu(&netlink, new->name, mtu_of(new), error) < 0)
 		return -1;
+	change_routes(&netlink, old, false, NULL);
 	each_external(old, join, &netlink, NULL);
 	return bridge_up(new, error);
 }

@@ -10,6 +10,7 @@
 #include "memory.h"
 #include "network/network.h"
 #include "network/nic.h"
+#include "routes.h"
 
 static int fail(const char *value, const char *wanted, struct error **error)
 {
@@ -135,6 +136,21 @@ static int check_address(const char *value, struct error **error)
 	return address_parse(AF_UNSPEC, value, &address) ? 0 : fail(value, "an IP address", error);
 }
 
+static int check_dhcp_routes(const char *value, struct error **error)
+{
+	cleanup_free char *copy = memory_strdup(value);
+	char *rest = copy;
+	for (char *to; (to = strsep(&rest, ","));) {
+		const char *gateway = rest ? strsep(&rest, ",") : "";
+		struct address address;
+		struct route route;
+		if (!route_parse(to, &route) || route.family != AF_INET ||
+		    !address_parse(AF_INET, gateway, &address))
+			return fail(value, "a list of pairs SUBNET,GATEWAY", error);
+	}
+	return 0;
+}
+
 static int check_order(const char *value, struct error **error)
 {
 	return strcmp(value, "before") == 0 || strcmp(value, "after") == 0
@@ -170,6 +186,8 @@ static const struct {
 	 "Gateway that instances are told, or `none`. Unset: the bridge."},
 	{"ipv4.dhcp.ranges", NULL, check_any,
 	 "Ranges `FIRST-LAST`, separated by commas, to give addresses from. Unset: all."},
+	{"ipv4.dhcp.routes", NULL, check_dhcp_routes,
+	 "Routes that DHCP tells: `SUBNET,GATEWAY`, and more such pairs (option 121)."},
 	{"ipv4.firewall", "true", check_bool,
 	 "Whether rules accept what instances send through the host and its DHCP and DNS."},
 	{"ipv4.nat", "false", check_bool,
@@ -180,6 +198,8 @@ static const struct {
 	 "Source address of what leaves, in place of the host's."},
 	{"ipv4.nat.order", "before", check_order,
 	 "For LXD's clients: the order of rules, which means nothing to nftables."},
+	{"ipv4.routes", NULL, nic_check_routes4,
+	 "Subnets, separated by commas, that the host reaches through the bridge too."},
 	{"ipv4.routing", "true", check_bool, "Whether the host forwards packets of the network."},
 	{"ipv6.address", NULL, check_ipv6,
 	 "Address and prefix of the bridge, `auto` for a random private one, or `none`."},
@@ -193,16 +213,18 @@ static const struct {
 	{"ipv6.nat.address", NULL, check_address, "As `ipv4.nat.address`."},
 	{"ipv6.nat.order", "before", check_order, "As `ipv4.nat.order`."},
 	{"ipv6.ra", "true", check_bool, "Whether the bridge sends router advertisements."},
+	{"ipv6.routes", NULL, nic_check_routes6, "As `ipv4.routes`."},
 	{"ipv6.routing", "true", check_bool, "As `ipv4.routing`."},
 	{"raw.dnsmasq", NULL, check_any, "Lines for the configuration of dnsmasq."},
 	{"user.*", NULL, check_any, "Anything; sysct only keeps it."},
 };
 
 static const char *const unsupported[] = {
-	"bgp.",	     "ipv4.routes",	 "ipv6.routes", "bridge.multicast_snooping",
-	"dns.zone.", "ipv4.dhcp.routes", "ipv4.ovn.",	"ipv6.ovn.",
-	"security.", "tunnel.",		 "fan.",	"maas.",
-	NULL,
+	"bgp.",	     "bridge.multicast_snooping",
+	"dns.zone.", "ipv4.ovn.",
+	"ipv6.ovn.", "security.",
+	"tunnel.",   "fan.",
+	"maas.",     NULL,
 };
 
 enum { KEY_COUNT = sizeof(keys) / sizeof(keys[0]) };

@@ -62,6 +62,7 @@ static void add_dhcp4(struct strbuf *text, const struct network *network)
 	const json_t *config = network->config;
 	const char *gateway = network_config_get(config, "ipv4.dhcp.gateway");
 	const char *list = network_config_get(config, "ipv4.dhcp.ranges");
+	const char *routes = network_config_get(config, "ipv4.dhcp.routes");
 	struct ranges ranges = {text, network_config_get(config, "ipv4.dhcp.expiry"), 0};
 	struct address network_address = subnet_network(&network->ipv4);
 	struct address first = address_plus(&network_address, 1);
@@ -78,6 +79,8 @@ static void add_dhcp4(struct strbuf *text, const struct network *network)
 		strbuf_printf(text, "dhcp-option-force=3%s%s\n",
 			      strcmp(gateway, "none") == 0 ? "" : ",",
 			      strcmp(gateway, "none") == 0 ? "" : gateway);
+	if (routes)
+		strbuf_printf(text, "dhcp-option-force=121,%s\n", routes);
 	strbuf_printf(text, "dhcp-option=option:mtu,%s\n",
 		      network_config_get(config, "bridge.mtu"));
 }

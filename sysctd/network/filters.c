@@ -30,14 +30,18 @@ static const char rules[] =
 	"  set macs { type ifname . ether_addr; }\n"
 	"  set v4 { type ifname . ipv4_addr; }\n"
 	"  set v6 { type ifname . ipv6_addr; }\n"
+	"  set routes4 { type ifname . ipv4_addr; flags interval; }\n"
+	"  set routes6 { type ifname . ipv6_addr; flags interval; }\n"
 	"  set targets { typeof iifname . @th,64,128; }\n"
 	"  map limits { type ifname : limit; }\n"
+	"  map priorities { type ifname : classid; }\n"
 	"  chain prerouting {\n"
 	"    type filter hook prerouting priority -300; policy accept;\n"
 	"    iifname @only_macs iifname . ether saddr != @macs drop\n"
 	"    iifname @only_v4 jump ipv4\n"
 	"    iifname @only_v6 jump ipv6\n"
 	"    limit name iifname map @limits drop\n"
+	"    meta priority set iifname map @priorities\n"
 	"  }\n"
 	"  chain ipv4 {\n"
 	"    ether type arp iifname . arp saddr ether != @macs drop\n"
@@ -45,14 +49,14 @@ static const char rules[] =
 	"    ether type arp iifname . arp saddr ip != @v4 drop\n"
 	"    ether type ip udp sport 67 drop\n"
 	"    ether type ip ip saddr 0.0.0.0 udp sport 68 udp dport 67 return\n"
-	"    ether type ip iifname . ip saddr != @v4 drop\n"
+	"    ether type ip iifname . ip saddr != @v4 iifname . ip saddr != @routes4 drop\n"
 	"  }\n"
 	"  chain ipv6 {\n"
 	"    ether type ip6 icmpv6 type nd-router-advert drop\n"
 	"    ether type ip6 udp sport 547 drop\n"
 	"    ether type ip6 ip6 saddr :: icmpv6 type { nd-neighbor-solicit, nd-router-solicit, "
 	"mld2-listener-report } return\n"
-	"    ether type ip6 iifname . ip6 saddr != @v6 drop\n"
+	"    ether type ip6 iifname . ip6 saddr != @v6 iifname . ip6 saddr != @routes6 drop\n"
 	"    ether type ip6 icmpv6 type nd-neighbor-advert iifname . @th,64,128 != @targets drop\n"
 	"  }\n";
 
@@ -121,6 +125,29 @@ static void write_limit(const struct writing *writing, const json_t *nic, const 
 		strbuf_printf(writing->text, "delete limit bridge %s %s\n", writing->table, name);
 }
 
+/* Addresses behind it, which it may use too. */
+static void write_routes(const struct writing *writing, const json_t *nic, const char *name)
+{
+	size_t i;
+	const json_t *text;
+	json_array_foreach (json_object_get(nic, "routes"), i, text) {
+		const char *subnet = json_string_value(text);
+		cleanup_free char *element = memory_printf("\"%s\" . %s", name, subnet);
+		bool ipv6 = strchr(subnet, ':');
+		if (json_object_get(nic, ipv6 ? "ipv6_filter" : "ipv4_filter"))
+			write_element(writing, ipv6 ? "routes6" : "routes4", element);
+	}
+}
+
+static void write_priority(const struct writing *writing, const json_t *nic, const char *name)
+{
+	const json_t *priority = json_object_get(nic, "priority");
+	cleanup_free char *element = memory_printf(
+		"\"%s\" : 0:%llx", name, (unsigned long long)json_integer_value(priority));
+	if (priority)
+		write_element(writing, "priorities", element);
+}
+
 static bool is_on(const json_t *nic, const char *key)
 {
 	return json_is_true(json_object_get(nic, key));
@@ -128,7 +155,8 @@ static bool is_on(const json_t *nic, const char *key)
 
 static bool is_filtered(const json_t *nic)
 {
-	return is_on(nic, "mac_filter") || json_object_get(nic, "egress");
+	return is_on(nic, "mac_filter") || json_object_get(nic, "egress") ||
+	       json_object_get(nic, "priority");
 }
 
 static void write_nic(const struct writing *writing, struct networks *networks, const json_t *nic)
@@ -152,7 +180,9 @@ static void write_nic(const struct writing *writing, struct networks *networks, 
 		write_ipv6_all(writing, in ? *networks_place(networks, in) : NULL, nic, name);
 		write_element(writing, "only_v6", quoted);
 	}
+	write_routes(writing, nic, name);
 	write_limit(writing, nic, name);
+	write_priority(writing, nic, name);
 }
 
 int filters_write(struct networks *networks, struct error **error)

@@ -21,8 +21,10 @@
 #include "log.h"
 #include "memory.h"
 #include "network/addresses.h"
+#include "network/host_side.h"
 #include "network/manager.h"
 #include "network/nftables.h"
+#include "runtime/nics.h"
 #include "server.h"
 
 static int listen_to(int protocol, int group)
@@ -116,9 +118,10 @@ void guard_rejoin(const struct networks *networks, const char *bridge)
 		return;
 	json_object_foreach (networks->running, uuid, nics)
 		json_array_foreach (nics, i, nic)
-			if (nic_has(nic, "bridge", bridge))
-				link_set_master(&netlink, nic_value(nic, "host_name"), bridge,
-						NULL);
+			if (nic_has(nic, "bridge", bridge) &&
+			    link_set_master(&netlink, nic_value(nic, "host_name"), bridge, NULL) ==
+				    0)
+				nics_adjust(nic, NULL);
 }
 
 static void mend_bridge(struct networks *networks, struct network *network)
@@ -129,6 +132,7 @@ static void mend_bridge(struct networks *networks, struct network *network)
 	log_event(LOG_LEVEL_WARNING, NULL,
 		  "network %s: somebody deleted the bridge; making it again", network->name);
 	if (bridge_up(network, &error) == 0) {
+		host_side_mend(networks, network->name);
 		guard_rejoin(networks, network->name);
 		dnsmasq_up(networks->server, network, true, &error);
 	}

@@ -17,6 +17,7 @@
 #include "log.h"
 #include "memory.h"
 #include "network/addresses.h"
+#include "network/host_side.h"
 #include "network/manager.h"
 #include "network/nic.h"
 #include "server.h"
@@ -88,16 +89,16 @@ static void announce_in(const struct server *server, const struct network *netwo
 		write_file(directory, "hosts.d", uuid, &hosts);
 }
 
-int nics_announce(struct server *server, const char *uuid, const char *name, const json_t *nics,
-		  struct error **error)
+static int announce(struct server *server, const char *uuid, const char *name, const json_t *nics,
+		    struct error **error)
 {
-	if (json_array_size(nics) == 0)
-		return 0;
-	networks_hold(server);
 	int result = filters_add(server->networks, uuid, nics, error);
+	if (result == 0 && host_side_up(server->networks, uuid, nics, error) < 0) {
+		filters_remove(server->networks, uuid);
+		result = -1;
+	}
 	for (struct network *at = server->networks->first; at && result == 0; at = at->next)
 		announce_in(server, at, uuid, name, nics);
-	networks_release(server);
 	return result;
 }
 
@@ -125,10 +126,9 @@ static void remove_file(const struct server *server, struct network *network, co
 	}
 }
 
-void nics_withdraw(struct server *server, const char *uuid)
+static void withdraw(struct server *server, const char *uuid)
 {
 	bool stale = false;
-	networks_hold(server);
 	filters_remove(server->networks, uuid);
 	for (struct network *at = server->networks->first; at; at = at->next) {
 		remove_file(server, at, uuid);
@@ -136,6 +136,34 @@ void nics_withdraw(struct server *server, const char *uuid)
 	}
 	if (stale)
 		networks_wake(server->networks);
+}
+
+int nics_announce(struct server *server, const char *uuid, const char *name, const json_t *nics,
+		  struct error **error)
+{
+	if (json_array_size(nics) == 0)
+		return 0;
+	networks_hold(server);
+	int result = announce(server, uuid, name, nics, error);
+	networks_release(server);
+	return result;
+}
+
+int nics_change(struct server *server, const char *uuid, const char *name, const json_t *nics,
+		struct error **error)
+{
+	networks_hold(server);
+	withdraw(server, uuid);
+	int result = announce(server, uuid, name, nics, error);
+	networks_release(server);
+	return result;
+}
+
+void nics_withdraw(struct server *server, const char *uuid)
+{
+	networks_hold(server);
+	withdraw(server, uuid);
+	host_side_down(server->networks, uuid);
 	networks_release(server);
 }
 
@@ -166,6 +194,7 @@ void nics_sweep(struct server *server)
 	json_object_update(server->networks->running, up);
 	if (filters_write(server->networks, &error) < 0)
 		log_event(LOG_LEVEL_ERROR, NULL, "filters of NICs: %s", error_message(error));
+	host_side_sweep(server->networks);
 	for (struct network *at = server->networks->first; at; at = at->next) {
 		sweep(server, at, up);
 		guard_rejoin(server->networks, at->name);

@@ -15,10 +15,21 @@ int nic_check_name(const char *value, struct error **error);
 int nic_check_type(const char *value, struct error **error);
 int nic_check_hwaddr(const char *value, struct error **error);
 int nic_check_mtu(const char *value, struct error **error);
+int nic_check_queue(const char *value, struct error **error);
+int nic_check_priority(const char *value, struct error **error);
+int nic_check_order(const char *value, struct error **error);
+int nic_check_table(const char *value, struct error **error);
 int nic_check_ipv4(const char *value, struct error **error);
 int nic_check_ipv6(const char *value, struct error **error);
+int nic_check_routes4(const char *value, struct error **error);
+int nic_check_routes6(const char *value, struct error **error);
+int nic_check_gateway4(const char *value, struct error **error);
+int nic_check_gateway6(const char *value, struct error **error);
 int nic_check_bool(const char *value, struct error **error);
 int nic_check_rate(const char *value, struct error **error);
+int nic_check_vlan(const char *value, struct error **error);
+int nic_check_vlans(const char *value, struct error **error);
+int nic_check_mode(const char *value, struct error **error);
 int nic_check_device(const json_t *device, struct error **error);
 
 /**
@@ -43,6 +54,10 @@ json_t *nics_spec(struct server *server, const struct instance_row *row, const j
 /* The instance is about to run: filters, DHCP and DNS know it. @nics: of nics_spec(). */
 int nics_announce(struct server *server, const char *uuid, const char *name, const json_t *nics,
 		  struct error **error);
+
+/* The same for one that runs with other NICs so far. */
+int nics_change(struct server *server, const char *uuid, const char *name, const json_t *nics,
+		struct error **error);
 
 /* It does not run any more. */
 void nics_withdraw(struct server *server, const char *uuid);

@@ -142,27 +142,25 @@ _Noreturn static void child(const struct spec *spec, const struct cgroup *cgroup
 	_exit(1);
 }
 
-static int prepare_child(const struct spec *spec, pid_t pid, struct error **error)
+static int open_namespace(pid_t pid, const char *kind, int *fd, struct error **error)
 {
 	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, kind);
+	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	return *fd < 0 ? error_errno(error, errno, "opening %s", path) : 0;
+}
+
+static int prepare_child(const struct spec *spec, pid_t pid, struct error **error)
+{
+	cleanup_close int user_namespace = -1;
 	if (idmap_write(pid, json_object_get(spec->linux_, "uidMappings"),
 			json_object_get(spec->linux_, "gidMappings"), error) < 0 ||
 	    privileges_set_rlimits(spec, pid, error) < 0 || nics_create(spec->nics, pid, error) < 0)
 		return -1;
 	fault_point("monitor.nics");
-	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
-	cleanup_close int user_namespace = open(path, O_RDONLY | O_CLOEXEC);
-	if (user_namespace < 0)
-		return error_errno(error, errno, "opening %s", path);
+	if (open_namespace(pid, "user", &user_namespace, error) < 0)
+		return -1;
 	return rootfs_mount(spec, user_namespace, error);
-}
-
-static int open_pid_namespace(struct container *container, struct error **error)
-{
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)container->pid);
-	container->pid_namespace = open(path, O_RDONLY | O_CLOEXEC);
-	return container->pid_namespace < 0 ? error_errno(error, errno, "opening %s", path) : 0;
 }
 
 static int let_go(int sync, struct error **error)
@@ -182,7 +180,8 @@ static int supervise_start(const struct spec *spec, int sync, struct container *
 			   struct error **error)
 {
 	fault_point("monitor.cloned");
-	if (open_pid_namespace(container, error) < 0 ||
+	if (open_namespace(container->pid, "pid", &container->pid_namespace, error) < 0 ||
+	    open_namespace(container->pid, "net", &container->network_namespace, error) < 0 ||
 	    prepare_child(spec, container->pid, error) < 0)
 		return -1;
 	fault_point("monitor.rootfs");
@@ -195,7 +194,7 @@ int container_start(const struct spec *spec, const struct cgroup *cgroup, const 
 {
 	cleanup_close int ours = -1;
 	int sockets[2];
-	*container = (struct container){-1, -1, -1};
+	*container = (struct container)CONTAINER_INIT;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
 		return error_errno(error, errno, "making a socket pair");
 	ours = sockets[0];
@@ -219,14 +218,17 @@ int container_start(const struct spec *spec, const struct cgroup *cgroup, const 
 		return 0;
 	process_pidfd_signal(container->pidfd, SIGKILL);
 	waitpid(container->pid, NULL, 0);
-	container_close(container);
+	container_end(container, spec->nics);
 	rootfs_unmount();
 	return error_prefix(error, "starting %s", spec->name);
 }
 
-void container_close(struct container *container)
+void container_end(struct container *container, const json_t *nics)
 {
+	if (container->network_namespace >= 0 && nics_must_return(nics))
+		nics_return(nics, container->network_namespace);
+	cleanup_close_fd(&container->network_namespace);
 	cleanup_close_fd(&container->pidfd);
 	cleanup_close_fd(&container->pid_namespace);
-	container->pid = -1;
+	*container = (struct container)CONTAINER_INIT;
 }

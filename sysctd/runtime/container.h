@@ -12,8 +12,14 @@
 struct container {
 	pid_t pid;
 	int pidfd;
-	int pid_namespace; /* of the instance, for attached processes */
+	int pid_namespace;     /* of the instance, for attached processes */
+	int network_namespace; /* to get interfaces of the host out of it in the end */
 };
+
+#define CONTAINER_INIT                                                                             \
+	{                                                                                          \
+		-1, -1, -1, -1                                                                     \
+	}
 
 /* Values that both init and attached processes are given. */
 struct container_filter {
@@ -33,8 +39,11 @@ int container_start(const struct spec *spec, const struct cgroup *cgroup, const 
 		    const struct container_filter *filter, struct container *container,
 		    struct error **error);
 
-/* Closes the descriptors; the process must have been waited for. */
-void container_close(struct container *container);
+/**
+ * container_end - give back interfaces of the host that are in @nics, and close the descriptors.
+ * Its init must have been waited for.
+ */
+void container_end(struct container *container, const json_t *nics);
 
 /* clone3(2) with CLONE_PIDFD and CLONE_INTO_CGROUP; like fork, -1 with errno. */
 pid_t container_clone(unsigned long long flags, int cgroup, int *pidfd);

@@ -88,7 +88,9 @@ static void take_down(struct monitor *monitor)
 {
 	event_loop_remove(&monitor->loop, &monitor->init);
 	monitor->init.fd = -1;
-	container_close(&monitor->container);
+	json_t *nics = spec_read_nics(&monitor->spec, MONITOR_SPEC);
+	container_end(&monitor->container, nics);
+	json_decref(nics);
 	cgroup_close(&monitor->cgroup);
 	if (monitor->spec.cgroup)
 		cgroup_destroy(monitor->spec.cgroup, NULL);
@@ -307,7 +309,7 @@ static int run(const char *directory)
 	struct monitor monitor = {
 		.cgroup = CGROUP_INIT,
 		.console = CONSOLE_INIT,
-		.container = {-1, -1, -1},
+		.container = CONTAINER_INIT,
 		.init.fd = -1,
 		.console_control.fd = -1,
 	};

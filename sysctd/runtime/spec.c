@@ -2,6 +2,7 @@
 #include "spec.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cleanup.h"
 #include "memory.h"
@@ -69,7 +70,10 @@ static int check(struct spec *spec, struct error **error)
 int spec_load(struct spec *spec, const char *path, struct error **error)
 {
 	json_error_t problem;
-	*spec = (struct spec){.json = json_load_file(path, JSON_REJECT_DUPLICATES, &problem)};
+	struct stat status = {0};
+	stat(path, &status);
+	*spec = (struct spec){.json = json_load_file(path, JSON_REJECT_DUPLICATES, &problem),
+			      .written_at = status.st_ctim};
 	if (!spec->json)
 		return error_set(error, ERROR_INVALID, "%s, line %d: %s", path, problem.line,
 				 problem.text);
@@ -77,6 +81,18 @@ int spec_load(struct spec *spec, const char *path, struct error **error)
 		return 0;
 	spec_free(spec);
 	return error_prefix(error, "%s", path);
+}
+
+json_t *spec_read_nics(const struct spec *spec, const char *path)
+{
+	struct stat status;
+	if (stat(path, &status) < 0 ||
+	    memcmp(&status.st_ctim, &spec->written_at, sizeof(status.st_ctim)) == 0)
+		return json_incref((json_t *)spec->nics);
+	json_t *fresh = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+	json_t *nics = json_incref((json_t *)spec_get(fresh, "sysct.nics"));
+	json_decref(fresh);
+	return nics;
 }
 
 void spec_free(struct spec *spec)

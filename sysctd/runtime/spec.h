@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "error.h"
 
@@ -25,6 +26,7 @@ struct spec {
 	const json_t *nics;   /* sysct.nics, may be NULL */
 	uid_t root_uid;	      /* host id of the instance's uid 0 */
 	gid_t root_gid;
+	struct timespec written_at; /* the file's st_ctim */
 };
 
 /**
@@ -33,6 +35,9 @@ struct spec {
  */
 int spec_load(struct spec *spec, const char *path, struct error **error);
 void spec_free(struct spec *spec);
+
+/* "sysct.nics" as the file has it now: NICs come and go while it runs. The caller drops it. */
+json_t *spec_read_nics(const struct spec *spec, const char *path);
 
 /* The value at "a.b.c", or NULL. */
 const json_t *spec_get(const json_t *object, const char *path);
