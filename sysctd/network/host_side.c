@@ -190,8 +190,8 @@ static int bring_up(struct netlink *netlink, const json_t *nics, struct error **
 	size_t i;
 	const json_t *nic;
 	json_array_foreach (nics, i, nic)
-		if (make_vlan(netlink, nic, error) < 0 ||
-		    filter_vlans(netlink, nic, error) < 0 || enable_routing(nic, error) < 0 ||
+		if (make_vlan(netlink, nic, error) < 0 || filter_vlans(netlink, nic, error) < 0 ||
+		    enable_routing(nic, error) < 0 ||
 		    change_routes(netlink, nic, true, error) < 0 ||
 		    change_proxies(netlink, nic, true, error) < 0)
 			return error_prefix(error, "NIC \"%s\"", nic_value(nic, "device"));
