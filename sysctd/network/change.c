@@ -8,6 +8,7 @@
 #include "file.h"
 #include "links.h"
 #include "memory.h"
+#include "network/host_bus.h"
 #include "network/manager.h"
 #include "server.h"
 
@@ -100,6 +101,7 @@ static int swap_in(struct networks *networks, struct network *old, struct networ
 	hand_over(old, new);
 	new->next = old->next;
 	*networks_place(networks, old->name) = new;
+	host_bus_touch(networks);
 	int result = bridge_change(old, new, error);
 	if (result == 0)
 		result = dnsmasq_up(networks->server, new, true, error);

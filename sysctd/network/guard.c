@@ -21,6 +21,7 @@
 #include "log.h"
 #include "memory.h"
 #include "network/addresses.h"
+#include "network/host_bus.h"
 #include "network/host_side.h"
 #include "network/manager.h"
 #include "network/nftables.h"
@@ -132,6 +133,7 @@ static void mend_bridge(struct networks *networks, struct network *network)
 	log_event(LOG_LEVEL_WARNING, NULL,
 		  "network %s: somebody deleted the bridge; making it again", network->name);
 	if (bridge_up(network, &error) == 0) {
+		host_bus_touch(networks);
 		host_side_mend(networks, network->name);
 		guard_rejoin(networks, network->name);
 		dnsmasq_up(networks->server, network, true, &error);

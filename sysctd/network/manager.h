@@ -13,6 +13,8 @@ struct networks {
 	char *rules, *filter_rules;   /* both tables as they were written; NULL: none */
 	int link_events, rule_events; /* of guard.c */
 	json_t *hwaddrs;	      /* {MAC: "UUID DEVICE"} of all NICs */
+	struct host_bus *bus;	      /* of host_bus.c; NULL where there is none */
+	bool bus_stale;		      /* bridges have changed since it was told */
 	pthread_t thread;
 	int wake; /* eventfd: something to look after, or the end */
 	bool ending;
@@ -77,6 +79,9 @@ void neighbours_admit(const struct networks *networks);
 
 /* A network goes, and what let it pass with it. */
 void neighbours_dismiss(const struct networks *networks, const char *name);
+
+/* Milliseconds of CLOCK_MONOTONIC. */
+long long networks_now(void);
 
 /* Something was made stale: the thread reloads it soon. */
 void networks_wake(struct networks *networks);

@@ -1,10 +1,10 @@
 /*
- * Docker makes the host drop what it forwards and has no rule of its own for,
- * and a drop is final, whatever our table says. So two rules for each network
- * go where it lets others put theirs, its chain DOCKER-USER; or at the head of
- * FORWARD where its policy is to drop. These are the tables of iptables(8) as
- * nf_tables has them; iptables-legacy is out of reach. The rules bear our table's name
- * as their comment.
+ * Docker and ufw make the host drop what it forwards, and ufw also what it is sent,
+ * where they have no rule of their own for it; and a drop is final, whatever our
+ * table says. So a few rules for each network go where others may put theirs: into
+ * Docker's chain DOCKER-USER, or at the head of FORWARD and INPUT where these drop. They are
+ * the tables of iptables(8) as nf_tables has them, in a form that iptables-nft reads;
+ * iptables-legacy is out of reach. The rules bear our table's name as their comment.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,33 +18,47 @@
 #include "server.h"
 #include "strbuf.h"
 
-static const char *const families[] = {"ip", "ip6"};
-static const char *const chains[] = {"DOCKER-USER", "FORWARD"};
+/* nft(8) lists "meta l4proto 1" by a name that depends on the host: what follows @match is not compared. */
+static const struct rule {
+	const char *family, *hook, *direction, *match, *rest;
+} rules[] = {
+	{"ip", "FORWARD", "iifname", "", ""},
+	{"ip", "FORWARD", "oifname", "", ""},
+	{"ip6", "FORWARD", "iifname", "", ""},
+	{"ip6", "FORWARD", "oifname", "", ""},
+	{"ip", "INPUT", "iifname", "udp dport 53 ", ""},
+	{"ip", "INPUT", "iifname", "udp dport 67 ", ""},
+	{"ip", "INPUT", "iifname", "tcp dport 53 ", ""},
+	{"ip", "INPUT", "iifname", "meta l4proto ", "1 "},
+	{"ip6", "INPUT", "iifname", "udp dport 53 ", ""},
+	{"ip6", "INPUT", "iifname", "udp dport 547 ", ""},
+	{"ip6", "INPUT", "iifname", "tcp dport 53 ", ""},
+	{"ip6", "INPUT", "iifname", "meta l4proto ", "58 "},
+};
 
-static char *list_chain(const char *family, const char *chain, bool handles)
+static const struct place {
+	const char *family, *chain, *hook;
+	bool always; /* else where the policy is to drop */
+} places[] = {
+	{"ip", "DOCKER-USER", "FORWARD", true}, {"ip", "FORWARD", "FORWARD", false},
+	{"ip", "INPUT", "INPUT", false},	{"ip6", "DOCKER-USER", "FORWARD", true},
+	{"ip6", "FORWARD", "FORWARD", false},	{"ip6", "INPUT", "INPUT", false},
+};
+
+enum { PLACES = sizeof(places) / sizeof(places[0]) };
+
+static char *list_chain(const struct place *place, bool handles)
 {
-	cleanup_free char *what = memory_printf("chain %s filter %s", family, chain);
+	cleanup_free char *what = memory_printf("chain %s filter %s", place->family, place->chain);
 	return nftables_list(what, handles);
 }
 
-/* The chain to put rules into, with its content; NULL where nothing is dropped. */
-static const char *find_chain(const char *family, char **content)
-{
-	for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++) {
-		*content = list_chain(family, chains[i], false);
-		if (*content && (i == 0 || strstr(*content, "policy drop")))
-			return chains[i];
-		free(*content);
-		*content = NULL;
-	}
-	return NULL;
-}
-
-/* One line of @content is the rule of that direction for that bridge. */
-static bool has_rule(const char *content, const char *direction, const char *bridge,
+/* One line of @content is that rule for that bridge. */
+static bool has_rule(const char *content, const struct rule *rule, const char *bridge,
 		     const char *comment)
 {
-	cleanup_free char *match = memory_printf("%s \"%s\" ", direction, bridge);
+	cleanup_free char *match =
+		memory_printf("%s \"%s\" %s", rule->direction, bridge, rule->match);
 	cleanup_free char *mark = memory_printf("comment \"%s\"", comment);
 	for (const char *at = content; (at = strstr(at, match)); at++) {
 		const char *end = strchr(at, '\n'), *found = strstr(at, mark);
@@ -54,58 +68,72 @@ static bool has_rule(const char *content, const char *direction, const char *bri
 	return false;
 }
 
-static void admit(const struct networks *networks, const char *family, struct strbuf *commands)
+/* Whether rules for the family are wanted at all. */
+static bool is_wanted(const struct network *network, const char *family)
 {
-	static const char *const directions[] = {"iifname", "oifname"};
+	return network_config_bool(network->config,
+				   strcmp(family, "ip") == 0 ? "ipv4.firewall" : "ipv6.firewall");
+}
+
+static void admit(const struct networks *networks, const struct place *place, const char *content,
+		  struct strbuf *commands)
+{
 	const char *comment = networks->server->paths.cgroup;
-	cleanup_free char *content = NULL;
-	const char *chain = find_chain(family, &content);
-	if (!chain)
-		return;
 	for (const struct network *at = networks->first; at; at = at->next)
-		for (int i = 0; i < 2; i++)
-			if (!has_rule(content, directions[i], at->name, comment))
-				strbuf_printf(commands,
-					      "insert rule %s filter %s %s \"%s\" counter accept "
-					      "comment \"%s\"\n",
-					      family, chain, directions[i], at->name, comment);
+		for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+			const struct rule *rule = &rules[i];
+			if (strcmp(rule->family, place->family) != 0 ||
+			    strcmp(rule->hook, place->hook) != 0 || !is_wanted(at, rule->family) ||
+			    has_rule(content, rule, at->name, comment))
+				continue;
+			strbuf_printf(commands,
+				      "insert rule %s filter %s %s \"%s\" %s%scounter accept "
+				      "comment \"%s\"\n",
+				      place->family, place->chain, rule->direction, at->name,
+				      rule->match, rule->rest, comment);
+		}
 }
 
 void neighbours_admit(const struct networks *networks)
 {
 	cleanup_strbuf struct strbuf commands = {0};
 	cleanup_error struct error *error = NULL;
-	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
-		admit(networks, families[i], &commands);
+	for (size_t i = 0; i < PLACES; i++) {
+		cleanup_free char *content = list_chain(&places[i], false);
+		if (!content || (!places[i].always && !strstr(content, "policy drop")))
+			continue;
+		admit(networks, &places[i], content, &commands);
+		if (places[i].always) /* the next is the chain that it hangs on */
+			i++;
+	}
 	if (commands.length == 0)
 		return;
 	log_event(LOG_LEVEL_INFO, NULL,
-		  "the host drops what it forwards (Docker?): letting our networks pass there");
+		  "rules of the host drop packets (Docker? ufw?): letting our networks pass there");
 	if (nftables_run(commands.text, &error) < 0)
 		log_event(LOG_LEVEL_WARNING, NULL, "%s", error_message(error));
 }
 
-static void dismiss(const char *family, const char *chain, const char *bridge, const char *comment,
+static void dismiss(const struct place *place, const char *bridge, const char *comment,
 		    struct strbuf *commands)
 {
-	cleanup_free char *content = list_chain(family, chain, true);
+	cleanup_free char *content = list_chain(place, true);
 	cleanup_free char *name = memory_printf("name \"%s\" ", bridge);
 	cleanup_free char *mark = memory_printf("comment \"%s\"", comment);
 	char *rest = content;
 	for (char *line; content && (line = strsep(&rest, "\n"));) {
 		const char *handle = strstr(line, "# handle ");
 		if (handle && strstr(line, name) && strstr(line, mark))
-			strbuf_printf(commands, "delete rule %s filter %s handle %s\n", family,
-				      chain, handle + strlen("# handle "));
+			strbuf_printf(commands, "delete rule %s filter %s handle %s\n",
+				      place->family, place->chain, handle + strlen("# handle "));
 	}
 }
 
 void neighbours_dismiss(const struct networks *networks, const char *name)
 {
 	cleanup_strbuf struct strbuf commands = {0};
-	for (size_t i = 0; i < 4; i++)
-		dismiss(families[i / 2], chains[i % 2], name, networks->server->paths.cgroup,
-			&commands);
+	for (size_t i = 0; i < PLACES; i++)
+		dismiss(&places[i], name, networks->server->paths.cgroup, &commands);
 	if (commands.length > 0)
 		nftables_run(commands.text, NULL);
 }

@@ -17,6 +17,7 @@
 #include "file.h"
 #include "log.h"
 #include "memory.h"
+#include "network/host_bus.h"
 #include "network/manager.h"
 #include "network/nic.h"
 #include "process.h"
@@ -37,6 +38,13 @@ void networks_hold(struct server *server)
 void networks_release(struct server *server)
 {
 	pthread_mutex_unlock(&server->networks->lock);
+}
+
+long long networks_now(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000LL + time.tv_nsec / 1000000;
 }
 
 void networks_wake(struct networks *networks)
@@ -109,6 +117,7 @@ int network_bring_up(struct networks *networks, struct network *network, struct 
 {
 	if (bridge_up(network, error) < 0)
 		return -1;
+	host_bus_touch(networks);
 	return dnsmasq_up(networks->server, network, false, error);
 }
 
@@ -125,19 +134,12 @@ void network_set_problem(struct network *network, const struct error *error)
 void network_take_down(struct networks *networks, struct network *network)
 {
 	neighbours_dismiss(networks, network->name);
+	host_bus_touch(networks);
 	dnsmasq_down(networks->server, network);
 	bridge_down(network);
 }
 
 /* ---- the thread ---- */
-
-/* Milliseconds. */
-static long long now(void)
-{
-	struct timespec time;
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1000LL + time.tv_nsec / 1000000;
-}
 
 /* One that dies as soon as it runs waits for its turn like one that does not start. */
 static void look_after(struct networks *networks, struct network *network)
@@ -149,15 +151,15 @@ static void look_after(struct networks *networks, struct network *network)
 		cleanup_close_fd(&network->dnsmasq_pidfd);
 		network->dnsmasq_pidfd = -1;
 		network->dnsmasq = 0;
-		bool often = now() - network->mended_at < RETRY_DELAY;
-		network->mended_at = now();
+		bool often = networks_now() - network->mended_at < RETRY_DELAY;
+		network->mended_at = networks_now();
 		if (often)
 			error_set(&error, ERROR_INTERNAL, "dnsmasq ends again and again");
 		else
 			dnsmasq_up(networks->server, network, false, &error);
 		network_set_problem(network, error);
-	} else if (network->problem && now() - network->mended_at >= RETRY_DELAY) {
-		network->mended_at = now();
+	} else if (network->problem && networks_now() - network->mended_at >= RETRY_DELAY) {
+		network->mended_at = networks_now();
 		network_bring_up(networks, network, &error);
 		network_set_problem(network, error);
 	}
@@ -169,14 +171,14 @@ static void look_after(struct networks *networks, struct network *network)
 static nfds_t collect(struct networks *networks, struct pollfd *fds, int *timeout)
 {
 	nfds_t count = 0;
-	*timeout = -1;
 	fds[count++] = (struct pollfd){networks->wake, POLLIN, 0};
+	fds[count++] = host_bus_wait(networks, timeout);
 	fds[count++] = (struct pollfd){networks->link_events, POLLIN, 0};
 	fds[count++] = (struct pollfd){networks->rule_events, POLLIN, 0};
 	for (struct network *at = networks->first; at && count < WATCHED_MAX; at = at->next) {
 		if (at->dnsmasq_pidfd >= 0)
 			fds[count++] = (struct pollfd){at->dnsmasq_pidfd, POLLIN, 0};
-		if (at->problem)
+		if (at->problem && (*timeout < 0 || *timeout > RETRY_DELAY))
 			*timeout = RETRY_DELAY;
 	}
 	return count;
@@ -191,6 +193,7 @@ static void *run_thread(void *data)
 		int timeout;
 		pthread_mutex_lock(&networks->lock);
 		bool ending = networks->ending;
+		host_bus_look(networks);
 		nfds_t count = collect(networks, fds, &timeout);
 		pthread_mutex_unlock(&networks->lock);
 		if (ending)
@@ -299,6 +302,7 @@ void networks_free(struct networks *networks, bool idle)
 	networks_wake(networks);
 	pthread_join(networks->thread, NULL);
 	guard_close(networks);
+	host_bus_close(networks, idle);
 	if (idle) {
 		firewall_remove(networks);
 		filters_end(networks);

@@ -126,3 +126,21 @@ struct address subnet_eui64(const struct subnet *subnet, const uint8_t mac[stati
 	memcpy(address.bytes + 8, identifier, sizeof(identifier));
 	return address;
 }
+
+bool subnet_reverse(const struct subnet *subnet, char text[static SUBNET_REVERSE_TEXT])
+{
+	bool ipv6 = subnet->address.family == AF_INET6;
+	int bits = ipv6 ? 4 : 8, labels = subnet->prefix / bits;
+	size_t length = 0;
+	if (subnet->prefix % bits != 0 || labels == 0)
+		return false;
+	for (int i = labels - 1; i >= 0; i--) {
+		unsigned int byte = subnet->address.bytes[ipv6 ? i / 2 : i];
+		char *at = text + length;
+		size_t room = SUBNET_REVERSE_TEXT - length;
+		length += (size_t)(ipv6 ? snprintf(at, room, "%x.", i % 2 ? byte & 15 : byte >> 4)
+					: snprintf(at, room, "%u.", byte));
+	}
+	snprintf(text + length, SUBNET_REVERSE_TEXT - length, ipv6 ? "ip6.arpa" : "in-addr.arpa");
+	return true;
+}

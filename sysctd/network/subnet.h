@@ -19,7 +19,11 @@ struct subnet {
 	int prefix;
 };
 
-enum { ADDRESS_TEXT = INET6_ADDRSTRLEN, SUBNET_TEXT = INET6_ADDRSTRLEN + 4 };
+enum {
+	ADDRESS_TEXT = INET6_ADDRSTRLEN,
+	SUBNET_TEXT = INET6_ADDRSTRLEN + 4,
+	SUBNET_REVERSE_TEXT = 2 * 32 + 9,
+};
 
 /* @family: AF_INET, AF_INET6, or AF_UNSPEC for either. False when it is none. */
 bool address_parse(int family, const char *text, struct address *address);
@@ -45,6 +49,12 @@ bool subnet_overlaps(const struct subnet *one, const struct subnet *other);
 
 /* The last address of the subnet. */
 struct address subnet_last(const struct subnet *subnet);
+
+/**
+ * subnet_reverse - the domain that has the names of its addresses, "2.1.10.in-addr.arpa".
+ * False where no single domain has just these: the prefix ends within a label.
+ */
+bool subnet_reverse(const struct subnet *subnet, char text[static SUBNET_REVERSE_TEXT]);
 
 /* What a host of this MAC address gives itself in an IPv6 /64 (RFC 4291, appendix A). */
 struct address subnet_eui64(const struct subnet *subnet, const uint8_t mac[static 6]);
