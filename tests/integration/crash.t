@@ -42,6 +42,9 @@ agrees() {
 		{ diag "networks and bridges differ"; problem=1; }
 	diff <(rows 'select name from networks' | sort) <(pgrep -af "^dnsmasq --conf-file=$SYSCT_DIR" | sed 's,.*/networks/\([^/]*\)/pid.*,\1,' | sort) ||
 		{ diag "networks and dnsmasq differ"; problem=1; }
+	diff <(echo 198.18.8.0/24) <(ip route show proto 115 | cut -d' ' -f1) || { diag "routes are not the witness's"; problem=1; }
+	diff <(rows "select uuid from instances where name = 'witness'") <(find "$SYSCT_DIR/nics" -type f -printf '%f\n') ||
+		{ diag "notes of NICs are not the witness's"; problem=1; }
 	! grep -F "$SYSCT_DIR/run/instances" /proc/self/mountinfo || { diag "mounts were left"; problem=1; }
 	return $problem
 }
@@ -61,6 +64,9 @@ command_for() { # POINT
 	stop.* | ended.* | monitor.ended | monitor.taken-down) echo "stop -f victim" ;;
 	delete.*) echo "delete -f victim" ;;
 	rename.*) echo "rename victim renamed" ;;
+	network.host-side)
+		echo "launch busybox victim -d eth0,type=nic,network=sysctbr0,ipv4.routes=198.18.7.0/24"
+		;;
 	network.deleted) echo "network delete victim0" ;;
 	network.*) echo "network create victim0" ;;
 	esac
@@ -114,7 +120,7 @@ cut_off() { # POINT COMMAND...
 }
 
 daemon_start
-sysct launch busybox witness
+sysct launch busybox witness -d eth0,type=nic,network=sysctbr0,ipv4.routes=198.18.8.0/24
 witness_pid=$(instance_init_pid witness)
 mark=$RANDOM$RANDOM
 sysct exec witness -- sh -c "echo $mark >/root/mark"
