@@ -27,6 +27,10 @@ ok -n "by IPv6" sysct exec bb -- ping -6 -c 1 -W 20 deb.sysct
 resolves() { sysct exec deb -- getent hosts bb.sysct; }
 ok -n "a Debian finds names" wait_until 60 resolves
 like "$(busybox nslookup bb.sysct "$gateway" 2>&1)" "$(address bb 4)" "the host can ask for names"
+is "$(systemctl is-active systemd-networkd systemd-resolved | paste -sd ' ')" "active active" "the host has systemd-networkd and systemd-resolved"
+found() { getent hosts bb.sysct | grep -q "^$(address bb 6)"; }
+ok -n "the host finds an instance by name" wait_until 30 found
+like "$(resolvectl --no-pager query "$(address bb 4)" 2>&1)" 'bb\.sysct' "and its name by its address"
 ok -n "the host reaches an instance" busybox ping -c 1 -W 20 "$(address bb 4)"
 
 # An uplink of the machine's own: nothing leads out of it.
