@@ -6,7 +6,7 @@
  *
  * security.mac_filtering: frames with its own MAC address only. ipv4_filtering and
  * ipv6_filtering: its own addresses only, in ARP and neighbour advertisements too;
- * no DHCP server, no router advertisement. limits.egress: what is faster is dropped.
+ * no DHCP server, no router advertisement, and no DHCP for others. limits.egress: what is faster is dropped.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,10 @@
 #include "server.h"
 #include "strbuf.h"
 
-/* icmpv6 taddr, which nft 1.0.6 does not know, is the 16 bytes behind the first 8. */
+/*
+ * icmpv6 taddr, which nft 1.0.6 does not know, is the 16 bytes behind the first 8. A DHCP client's MAC
+ * address is 28 bytes behind the 8 of UDP (RFC 2131, section 2): else one could take all addresses.
+ */
 static const char rules[] =
 	"  set only_macs { type ifname; }\n"
 	"  set only_v4 { type ifname; }\n"
@@ -33,6 +36,7 @@ static const char rules[] =
 	"  set routes4 { type ifname . ipv4_addr; flags interval; }\n"
 	"  set routes6 { type ifname . ipv6_addr; flags interval; }\n"
 	"  set targets { typeof iifname . @th,64,128; }\n"
+	"  set clients { typeof iifname . @th,288,48; }\n"
 	"  map limits { type ifname : limit; }\n"
 	"  map priorities { type ifname : classid; }\n"
 	"  chain prerouting {\n"
@@ -48,6 +52,7 @@ static const char rules[] =
 	"    ether type arp arp saddr ip 0.0.0.0 return\n"
 	"    ether type arp iifname . arp saddr ip != @v4 drop\n"
 	"    ether type ip udp sport 67 drop\n"
+	"    ether type ip udp dport 67 iifname . @th,288,48 != @clients drop\n"
 	"    ether type ip ip saddr 0.0.0.0 udp sport 68 udp dport 67 return\n"
 	"    ether type ip iifname . ip saddr != @v4 iifname . ip saddr != @routes4 drop\n"
 	"  }\n"
@@ -104,6 +109,18 @@ static void write_ipv6_all(const struct writing *writing, const struct network *
 		address = subnet_eui64(&network->ipv6, mac);
 		write_ipv6(writing, name, &address);
 	}
+}
+
+/* Asks DHCP for itself alone. */
+static void write_client(const struct writing *writing, const json_t *nic, const char *name)
+{
+	uint8_t mac[LINK_ADDRESS_SIZE];
+	if (!link_address_parse(nic_value(nic, "hwaddr"), mac))
+		return;
+	cleanup_free char *element =
+		memory_printf("\"%s\" . 0x%02x%02x%02x%02x%02x%02x", name, mac[0], mac[1], mac[2],
+			      mac[3], mac[4], mac[5]);
+	write_element(writing, "clients", element);
 }
 
 static void write_limit(const struct writing *writing, const json_t *nic, const char *name)
@@ -172,6 +189,7 @@ static void write_nic(const struct writing *writing, struct networks *networks, 
 		write_element(writing, "only_macs", quoted);
 	}
 	if (is_on(nic, "ipv4_filter")) {
+		write_client(writing, nic, name);
 		if (ipv4)
 			write_element(writing, "v4", ipv4);
 		write_element(writing, "only_v4", quoted);

@@ -43,24 +43,29 @@ gateway6=$(sysct network get sysctbr0 ipv6.address) gateway6=${gateway6%/*}
 
 # --- without filters everything gets through: what is tried does work ---
 
-for try in "mac" "arp $gateway" "arp-mac $gateway" "ipv4 $gateway" "ipv6 $gateway6" "na $gateway6" "ra" "dhcp $gateway"; do
+for try in "mac" "arp $gateway" "arp-mac $gateway" "ipv4 $gateway" "ipv6 $gateway6" "na $gateway6" "ra" "dhcp $gateway" "starve"; do
 	# shellcheck disable=SC2086 # words
 	is "$(spoof $try)" arrived "without a filter: ${try%% *}"
 done
+forged=02:11:22:33:44:55
+like "$(bridge fdb show br sysctbr0)" "$forged" "without a filter: the bridge learns the forged address"
+ip link set sysctbr0 type bridge fdb_flush
 fails -n "without a filter there is no table of filters" nft list table bridge "$table"
 
 # --- with them, while it runs ---
 
 filter security.mac_filtering=true
 is "$(spoof mac)" "" "mac_filtering: another MAC address"
+is "$(bridge fdb show br sysctbr0 | grep -c $forged)" 0 "mac_filtering: the bridge's table cannot be flooded"
 is "$(spoof ipv4 "$gateway")" arrived "mac_filtering: addresses are not looked at"
 filter security.mac_filtering=false security.ipv4_filtering=true
-for try in "mac" "arp $gateway" "arp-mac $(address mallory 4)" "ipv4 $gateway" "dhcp $(address mallory 4)"; do
+for try in "mac" "arp $gateway" "arp-mac $(address mallory 4)" "ipv4 $gateway" "dhcp $(address mallory 4)" "starve"; do
 	# shellcheck disable=SC2086 # words
 	is "$(spoof $try)" "" "ipv4_filtering: ${try%% *}"
 done
 is "$(spoof own4 "$(address mallory 4)")" arrived "ipv4_filtering: its own address"
 is "$(spoof arp "$(address mallory 4)")" arrived "ipv4_filtering: its own in ARP"
+is "$(spoof own-discover)" arrived "ipv4_filtering: a DHCP client for itself"
 is "$(spoof ra)" arrived "ipv4_filtering: IPv6 is not looked at"
 filter security.ipv6_filtering=true
 for try in "ipv6 $gateway6" "na $gateway6" "na $(address alice 6)" "ra"; do
