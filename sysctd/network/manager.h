@@ -12,6 +12,7 @@ struct networks {
 	bool filtering;		      /* the table of filters.c is there */
 	char *rules, *filter_rules;   /* both tables as they were written; NULL: none */
 	int link_events, rule_events; /* of guard.c */
+	struct dnat_owner *dnat;      /* of dnat.c */
 	json_t *hwaddrs;	      /* {MAC: "UUID DEVICE"} of all NICs */
 	pthread_t thread;
 	int wake; /* eventfd: something to look after, or the end */

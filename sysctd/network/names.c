@@ -185,6 +185,14 @@ static void sweep(const struct server *server, struct network *network, const js
 			remove_file(server, network, entry->d_name);
 }
 
+/* Only now, when what leads to running instances is known: a table of before serves until then. */
+static void apply_firewall(struct networks *networks)
+{
+	cleanup_error struct error *error = NULL;
+	if ((networks->first || networks->dnat) && firewall_apply(networks, &error) < 0)
+		log_event(LOG_LEVEL_ERROR, NULL, "%s", error_message(error));
+}
+
 void nics_sweep(struct server *server)
 {
 	json_t *up = json_object();
@@ -195,6 +203,7 @@ void nics_sweep(struct server *server)
 	if (filters_write(server->networks, &error) < 0)
 		log_event(LOG_LEVEL_ERROR, NULL, "filters of NICs: %s", error_message(error));
 	host_side_sweep(server->networks);
+	apply_firewall(server->networks);
 	for (struct network *at = server->networks->first; at; at = at->next) {
 		sweep(server, at, up);
 		guard_rejoin(server->networks, at->name);

@@ -17,6 +17,7 @@
 #include "file.h"
 #include "log.h"
 #include "memory.h"
+#include "network/dnat.h"
 #include "network/manager.h"
 #include "network/nic.h"
 #include "process.h"
@@ -252,15 +253,12 @@ static void drop_strangers(struct networks *networks)
 
 static void start_all(struct networks *networks)
 {
-	cleanup_error struct error *error = NULL;
 	for (struct network *at = networks->first; at; at = at->next) {
 		cleanup_error struct error *problem = NULL;
 		network_bring_up(networks, at, &problem);
 		network_set_problem(at, problem);
 	}
 	drop_strangers(networks);
-	if (networks->first && firewall_apply(networks, &error) < 0)
-		log_event(LOG_LEVEL_ERROR, NULL, "%s", error_message(error));
 }
 
 struct networks *networks_create(struct server *server, struct error **error)
@@ -312,6 +310,7 @@ void networks_free(struct networks *networks, bool idle)
 	}
 	free(networks->rules);
 	free(networks->filter_rules);
+	dnat_free(networks);
 	json_decref(networks->running);
 	json_decref(networks->hwaddrs);
 	close(networks->wake);
