@@ -38,8 +38,8 @@ static int add_ports(struct proxy_address *address, char *one, struct error **er
 	size_t more = (size_t)(last - first) + 1;
 	if (address->count + more > MOST_PORTS)
 		return error_set(error, ERROR_INVALID, "these are more than %d ports", MOST_PORTS);
-	address->ports = memory_realloc(address->ports,
-					(address->count + more) * sizeof(*address->ports));
+	address->ports =
+		memory_realloc(address->ports, (address->count + more) * sizeof(*address->ports));
 	for (size_t i = 0; i < more; i++)
 		address->ports[address->count++] = (uint16_t)(first + i);
 	return 0;
@@ -81,8 +81,8 @@ static int parse_unix(struct proxy_address *address, const char *text, struct er
 	if (text[0] == '@' && text[1])
 		name = text;
 	else if (text[0] != '/' || !name[1])
-		return error_set(error, ERROR_INVALID, "\"%s\" is neither an absolute path nor @NAME",
-				 text);
+		return error_set(error, ERROR_INVALID,
+				 "\"%s\" is neither an absolute path nor @NAME", text);
 	if (strlen(text) > LONGEST_NAME)
 		return error_set(error, ERROR_INVALID,
 				 "the path of a socket has at most %d characters", LONGEST_NAME);

@@ -27,9 +27,9 @@ static bool is_stale(int directory, const char *name)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	size_t room = sizeof(address.sun_path);
-	int length = directory == AT_FDCWD
-			     ? snprintf(address.sun_path, room, "%s", name)
-			     : snprintf(address.sun_path, room, "/proc/self/fd/%d/%s", directory, name);
+	int length = directory == AT_FDCWD ? snprintf(address.sun_path, room, "%s", name)
+					   : snprintf(address.sun_path, room, "/proc/self/fd/%d/%s",
+						      directory, name);
 	if (fd < 0 || length < 0 || (size_t)length >= room)
 		return false;
 	return connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 &&

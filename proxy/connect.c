@@ -70,7 +70,6 @@ size_t target_header(int client, char text[static 128])
 		family = describe(&from, source, &source_port);
 	if (!family || describe(&to, destination, &destination_port) != family)
 		return (size_t)snprintf(text, 128, "PROXY UNKNOWN\r\n");
-	return (size_t)snprintf(text, 128, "PROXY TCP%d %s %s %d %d\r\n",
-				family == AF_INET ? 4 : 6, source, destination, source_port,
-				destination_port);
+	return (size_t)snprintf(text, 128, "PROXY TCP%d %s %s %d %d\r\n", family == AF_INET ? 4 : 6,
+				source, destination, source_port, destination_port);
 }

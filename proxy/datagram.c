@@ -214,9 +214,8 @@ static void answer_stream(struct datagrams *datagrams, struct session *session)
 static void flush(struct datagrams *datagrams, struct session *session)
 {
 	struct strbuf *kept = &session->kept;
-	ssize_t count = kept->length ? send(session->source.fd, kept->text, kept->length,
-					    MSG_NOSIGNAL)
-				     : 0;
+	ssize_t count =
+		kept->length ? send(session->source.fd, kept->text, kept->length, MSG_NOSIGNAL) : 0;
 	if (count < 0 && errno != EAGAIN && errno != EINTR) {
 		session_end(datagrams, session);
 		return;
@@ -251,8 +250,8 @@ static void session_ready(struct event_source *source, uint32_t events)
 static struct session *session_find(struct datagrams *datagrams, struct proxy_listener *listener,
 				    const struct msghdr *header)
 {
-	struct session *at =
-		*bucket(datagrams, (struct sockaddr_storage *)header->msg_name, header->msg_namelen);
+	struct session *at = *bucket(datagrams, (struct sockaddr_storage *)header->msg_name,
+				     header->msg_namelen);
 	while (at && (at->listener != listener || at->client_length != header->msg_namelen ||
 		      memcmp(&at->client, header->msg_name, header->msg_namelen) != 0))
 		at = at->next;
@@ -354,8 +353,8 @@ static void listener_ready(struct event_source *source, uint32_t events)
 		struct session *session =
 			session_of(datagrams, listener, &datagrams->messages[i].msg_hdr);
 		for (next = i + 1; session && next < count; next++)
-			if (session_find(datagrams, listener,
-					 &datagrams->messages[next].msg_hdr) != session)
+			if (session_find(datagrams, listener, &datagrams->messages[next].msg_hdr) !=
+			    session)
 				break;
 		if (session)
 			pass(datagrams, session, i, next - i);
@@ -371,11 +370,10 @@ int datagrams_start(struct proxy *proxy, struct error **error)
 	datagrams->proxy = proxy;
 	datagrams->streams = proxy->connect.kind != PROXY_UDP;
 	datagrams->most = room < MOST_SESSIONS ? room : MOST_SESSIONS;
-	datagrams->timer = (struct event_source){
-		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), timer_ready,
-		datagrams};
-	if (datagrams->timer.fd < 0 ||
-	    event_loop_add(&proxy->loop, &datagrams->timer, EPOLLIN) < 0)
+	datagrams->timer =
+		(struct event_source){timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
+				      timer_ready, datagrams};
+	if (datagrams->timer.fd < 0 || event_loop_add(&proxy->loop, &datagrams->timer, EPOLLIN) < 0)
 		return error_errno(error, errno, "making a timer");
 	for (size_t i = 0; i < proxy->listen.count; i++) {
 		struct event_source *source = &proxy->listeners[i].source;

@@ -89,8 +89,7 @@ static int visit_network(struct proxy *proxy, struct error **error)
 		return error_errno(error, errno, "entering the network of the instance");
 	if (open_in_network(proxy, error) < 0)
 		return -1;
-	return setns(home, CLONE_NEWNET) < 0 ? error_errno(error, errno, "leaving the network")
-					     : 0;
+	return setns(home, CLONE_NEWNET) < 0 ? error_errno(error, errno, "leaving the network") : 0;
 }
 
 /* ---- in the file system ---- */

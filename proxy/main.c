@@ -72,10 +72,11 @@ static const struct {
 	const char *key;
 	int (*take)(struct proxy *proxy, const char *value, struct error **error);
 } keys[] = {
-	{"listen=", take_listen},   {"connect=", take_connect},	      {"bind=", take_bind},
-	{"mode=", take_mode},	    {"uid=", take_uid},		      {"gid=", take_gid},
-	{"run_uid=", take_run_uid}, {"proxy_protocol=", take_header}, {"remove=", take_remove},
-	{"run_gid=", take_run_gid},
+	{"listen=", take_listen},   {"connect=", take_connect},
+	{"bind=", take_bind},	    {"mode=", take_mode},
+	{"uid=", take_uid},	    {"gid=", take_gid},
+	{"run_uid=", take_run_uid}, {"proxy_protocol=", take_header},
+	{"remove=", take_remove},   {"run_gid=", take_run_gid},
 };
 
 static int take(struct proxy *proxy, const char *argument, struct error **error)

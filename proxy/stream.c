@@ -22,10 +22,10 @@
 enum {
 	PIPE_SIZE = 256 << 10,
 	SPARE_PIPES = 8,
-	FILES_EACH = 6,	    /* two sockets, two pipes */
-	FILES_OTHERS = 64,  /* what is not of a connection */
+	FILES_EACH = 6,	   /* two sockets, two pipes */
+	FILES_OTHERS = 64, /* what is not of a connection */
 	ACCEPT_AT_ONCE = 16,
-	RETRY = 20,	    /* ms */
+	RETRY = 20, /* ms */
 	RETRIES = 500,
 	DATAGRAM = 65536,
 };
@@ -50,7 +50,7 @@ struct connection {
 	struct end client, target;
 	struct flow up, down;
 	struct proxy_listener *listener;
-	int tries;		 /* to connect, while the target's queue is full */
+	int tries; /* to connect, while the target's queue is full */
 	bool connecting;
 	struct connection *next; /* of those that wait to try again */
 };
@@ -184,8 +184,8 @@ static ssize_t copy(struct connection *connection, struct flow *flow)
 {
 	struct streams *streams = connection->streams;
 	bool up = flow == &connection->up;
-	ssize_t count = recv(flow->from->source.fd, streams->datagram, up ? DATAGRAM / 2 : DATAGRAM,
-			     0);
+	ssize_t count =
+		recv(flow->from->source.fd, streams->datagram, up ? DATAGRAM / 2 : DATAGRAM, 0);
 	if (count <= 0)
 		return count < 0 || up ? count : (errno = EAGAIN, -1);
 	if (!up)
@@ -203,10 +203,9 @@ static int fill(struct connection *connection, struct flow *flow)
 	struct streams *streams = connection->streams;
 	if (take_pipe(streams, flow) < 0)
 		return -1;
-	ssize_t count = streams->copies
-				? copy(connection, flow)
-				: splice(flow->from->source.fd, NULL, flow->pipe[1], NULL, PIPE_SIZE,
-					 SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+	ssize_t count = streams->copies ? copy(connection, flow)
+					: splice(flow->from->source.fd, NULL, flow->pipe[1], NULL,
+						 PIPE_SIZE, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
 	if (count < 0)
 		return is_passing(errno) ? 0 : -1;
 	if (count == 0)
@@ -253,8 +252,7 @@ static uint32_t wanted(const struct flow *out_of, const struct flow *into)
 static void look(struct connection *connection)
 {
 	struct flow *up = &connection->up, *down = &connection->down;
-	if ((up->done && down->done) ||
-	    (connection->streams->copies && (up->done || down->done))) {
+	if ((up->done && down->done) || (connection->streams->copies && (up->done || down->done))) {
 		connection_end(connection, false);
 		return;
 	}

@@ -83,11 +83,10 @@ static char **make_arguments(const struct monitor_proxy *proxy)
 	size_t count = 0;
 	const char *key;
 	json_t *value;
-	char **arguments =
-		memory_alloc((json_object_size(proxy->spec) + 4) * sizeof(*arguments));
+	char **arguments = memory_alloc((json_object_size(proxy->spec) + 4) * sizeof(*arguments));
 	arguments[count++] = memory_strdup("sysct-proxy");
-	arguments[count++] = memory_printf("%s/%s", proxy->monitor->spec.name,
-					   text(proxy->spec, "device"));
+	arguments[count++] =
+		memory_printf("%s/%s", proxy->monitor->spec.name, text(proxy->spec, "device"));
 	json_object_foreach (proxy->spec, key, value)
 		if (strcmp(key, "device") != 0 && strcmp(key, "program") != 0)
 			arguments[count++] = memory_printf("%s=%s", key, json_string_value(value));
@@ -111,8 +110,7 @@ static int spawn(struct monitor_proxy *proxy, int control, struct error **error)
 	sigset_t none;
 	const char *program = text(proxy->spec, "program");
 	cleanup_close int high_control = fcntl(control, F_DUPFD_CLOEXEC, 64);
-	cleanup_close int high_pidfd =
-		fcntl(proxy->monitor->container.pidfd, F_DUPFD_CLOEXEC, 64);
+	cleanup_close int high_pidfd = fcntl(proxy->monitor->container.pidfd, F_DUPFD_CLOEXEC, 64);
 	char **arguments = make_arguments(proxy);
 	sigemptyset(&none);
 	posix_spawn_file_actions_init(&actions);

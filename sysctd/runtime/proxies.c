@@ -17,7 +17,8 @@ void proxy_remove_socket(const json_t *proxy, int patience)
 		return;
 	cleanup_close int directory = unix_path_directory(listen + 5, NULL);
 	const char *name = strrchr(listen, '/') + 1;
-	while (directory >= 0 && unix_path_remove_stale(directory, name, NULL) < 0 && patience > 0) {
+	while (directory >= 0 && unix_path_remove_stale(directory, name, NULL) < 0 &&
+	       patience > 0) {
 		usleep(STEP * 1000);
 		patience -= STEP;
 	}

@@ -61,6 +61,9 @@ command_for() { # POINT
 	stop.* | ended.* | monitor.ended | monitor.taken-down) echo "stop -f victim" ;;
 	delete.*) echo "delete -f victim" ;;
 	rename.*) echo "rename victim renamed" ;;
+	monitor.proxies | proxies.changed)
+		echo "config device add victim p proxy listen=unix:@$SYSCT_DIR/victim connect=tcp:127.0.0.1:1"
+		;;
 	network.deleted) echo "network delete victim0" ;;
 	network.*) echo "network create victim0" ;;
 	esac
