@@ -1,10 +1,13 @@
 /* See nic.h: what a device of type nic means. */
 #include "network/nic.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
+#include "file.h"
+#include "instance/proxy_check.h"
 #include "links.h"
 #include "memory.h"
 #include "network/addresses.h"
@@ -178,6 +181,21 @@ static int describe_veth(struct server *server, const struct instance_row *row, 
 	return strcmp(type, "routed") == 0 ? nic_describe_routed(device, nic, error) : 0;
 }
 
+/* Where packets in a bridge go through nftables (br_netfilter, as beside Docker), an instance that uses
+ * an address that leads to itself by nat gets its packets back through the port that it sent them to. */
+static bool needs_hairpin(const json_t *devices)
+{
+	static const char directory[] = "/proc/sys/net/bridge";
+	const char *name;
+	json_t *device;
+	bool nat = false;
+	json_object_foreach ((json_t *)devices, name, device)
+		nat = nat || (nic_has(device, "type", "proxy") && proxy_is_true(device, "nat"));
+	cleanup_close int fd = nat ? open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	return fd >= 0 && (file_read_number_at(fd, "bridge-nf-call-iptables", 0) ||
+			   file_read_number_at(fd, "bridge-nf-call-ip6tables", 0));
+}
+
 static json_t *describe(struct server *server, const struct instance_row *row, const char *name,
 			const json_t *device, const json_t *devices, const json_t *nics,
 			struct error **error)
@@ -193,6 +211,7 @@ static json_t *describe(struct server *server, const struct instance_row *row, c
 				     strcmp(type, "routed") == 0
 			     ? describe_veth(server, row, name, device, nic, error)
 			     : nic_describe_over(server, row->uuid, device, nic, error);
+	copy_true(nic, "hairpin", json_object_get(nic, "bridge") && needs_hairpin(devices));
 	if (result == 0)
 		return nic;
 	json_decref(nic);

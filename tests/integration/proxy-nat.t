@@ -15,9 +15,9 @@ serve() { # ARGUMENTS...: in the instance
 	servers+=("$!")
 	wait_until 20 grep -q listening "$told" || bail "no server: $*"
 }
-outside() { { printf x | ip netns exec uplink timeout 5 "${endpoint[@]}" talk "$1" 2>&1 | sed "s/ x\$//"; }
-from_host() { { printf x | timeout 5 "${endpoint[@]}" talk "$1" 2>&1 | sed "s/ x\$//"; }
-from() { { printf x | timeout 5 "${endpoint[@]}" -n "$(instance_init_pid "$1")" talk "$2" 2>&1 | sed "s/ x\$//"; }
+outside() { printf x | ip netns exec uplink timeout 5 "${endpoint[@]}" talk "$1" 2>&1 | sed "s/ x\$//"; }
+from_host() { printf x | timeout 5 "${endpoint[@]}" talk "$1" 2>&1 | sed "s/ x\$//"; }
+from() { printf x | timeout 5 "${endpoint[@]}" -n "$(instance_init_pid "$1")" talk "$2" 2>&1 | sed "s/ x\$//"; }
 refused() { # PATTERN KEY=VALUE...
 	fails -n "refused: ${*:2}" sysct config device add box bad proxy nat=true "${@:2}"
 	like "$(cat "$TAP_OUTPUT")" "$1" "and is told why"
