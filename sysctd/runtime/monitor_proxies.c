@@ -378,6 +378,8 @@ int monitor_proxies_change(struct monitor *monitor, struct monitor_client *clien
 		return error_set(error, ERROR_BUSY, "another change of proxies is under way");
 	if (monitor->container.pidfd < 0)
 		return error_set(error, ERROR_BUSY, "the instance is rebooting: try again");
+	error_free(monitor->proxy_problem); /* of somebody who did not wait for it */
+	monitor->proxy_problem = NULL;
 	for (struct monitor_proxy *at = monitor->proxies, *next; at; at = next) {
 		next = at->next;
 		if (!is_wanted(wanted, at))
