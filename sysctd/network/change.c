@@ -8,6 +8,7 @@
 #include "file.h"
 #include "links.h"
 #include "memory.h"
+#include "network/forwards.h"
 #include "network/manager.h"
 #include "server.h"
 
@@ -40,6 +41,7 @@ static int create_locked(struct networks *networks, struct object_row *row, stru
 {
 	struct db *db = networks->server->db;
 	if (check_overlap(networks, network, error) < 0 ||
+	    forwards_check_network(networks, network, error) < 0 ||
 	    db_object_create(db, &db_networks, row, error) < 0)
 		return -1;
 	fault_point("network.row");
@@ -115,7 +117,8 @@ static int update_locked(struct networks *networks, const struct object_row *row
 	struct network *old = *networks_place(networks, row->name);
 	if (!old)
 		return error_set(error, ERROR_NOT_FOUND, "Network not found: \"%s\"", row->name);
-	if (check_overlap(networks, new, error) < 0)
+	if (check_overlap(networks, new, error) < 0 ||
+	    forwards_check_network(networks, new, error) < 0)
 		return -1;
 	if (!json_equal(old->config, new->config)) {
 		if (swap_in(networks, old, new, error) < 0) {
@@ -153,11 +156,14 @@ static int delete_locked(struct networks *networks, const char *name, struct err
 	struct server *server = networks->server;
 	struct network **place = networks_place(networks, name), *network = *place;
 	cleanup_free char *directory = network_directory(server, name);
+	cleanup_part_list struct part_list forwards = {0};
 	if (!network)
 		return error_set(error, ERROR_NOT_FOUND, "Network not found: \"%s\"", name);
-	if (db_object_delete(server->db, &db_networks, name, error) < 0)
+	if (forwards_read(networks, name, &forwards, error) < 0 ||
+	    db_object_delete(server->db, &db_networks, name, error) < 0)
 		return -1;
 	fault_point("network.deleted");
+	forwards_forget(networks, &forwards);
 	*place = network->next;
 	network_take_down(networks, network);
 	network_free(network);

@@ -18,6 +18,7 @@
 #include "log.h"
 #include "memory.h"
 #include "network/dnat.h"
+#include "network/forwards.h"
 #include "network/manager.h"
 #include "network/nic.h"
 #include "process.h"
@@ -231,7 +232,7 @@ static int load(struct networks *networks, struct error **error)
 		*end = network;
 		end = &network->next;
 	}
-	return 0;
+	return forwards_load(networks, error);
 }
 
 /* A network whose row is gone but not its files: it was being deleted when a daemon was killed. */
