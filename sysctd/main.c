@@ -63,6 +63,8 @@ static const struct route *const routes[] = {
 	metadata_routes,
 	network_routes,
 	network_forward_routes,
+	network_zone_routes,
+	network_zone_record_routes,
 	NULL,
 };
 

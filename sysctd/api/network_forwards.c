@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/parts.h"
 #include "api/render.h"
 #include "api/routes.h"
 #include "cleanup.h"
@@ -42,6 +43,17 @@ static char *etag_of(const struct part_row *row)
 	return etag;
 }
 
+/* Of the path, as forwards write theirs. */
+static const char *address_of(const struct request *request, char text[static ADDRESS_TEXT])
+{
+	const char *given = request_parameter(request, "address");
+	struct address address;
+	if (!address_parse(AF_UNSPEC, given, &address))
+		return given;
+	address_format(&address, text);
+	return text;
+}
+
 /* The network must be a managed one. */
 static int check_network(struct request *request, struct error **error)
 {
@@ -54,11 +66,11 @@ static int check_network(struct request *request, struct error **error)
 
 static int read_row(struct request *request, struct part_row *row, struct error **error)
 {
+	char text[ADDRESS_TEXT];
 	if (check_network(request, error) < 0)
 		return -1;
 	return db_part_get(request_server(request)->db, &db_forwards,
-			   request_parameter(request, "name"), request_parameter(request, "address"),
-			   row, error);
+			   request_parameter(request, "name"), address_of(request, text), row, error);
 }
 
 static struct response *list(struct request *request, struct error **error)
@@ -86,17 +98,11 @@ static struct response *get(struct request *request, struct error **error)
 	return response;
 }
 
-/* ---- bodies ---- */
-
-static int take_port(json_t *ports, const json_t *port, struct error **error)
+static int take_port(const json_t *port, json_t *kept, struct error **error)
 {
 	static const char *const fields[] = {"description", "protocol",	   "listen_port",
 					     "target_port", "target_address", "snat", NULL};
-	json_t *kept = json_object();
 	bool snat = false;
-	json_array_append_new(ports, kept);
-	if (!json_is_object(port))
-		return error_set(error, ERROR_INVALID, "a port of \"ports\" must be an object");
 	if (render_check_fields(port, fields, error) < 0 ||
 	    render_bool_field(port, "snat", &snat, error) < 0)
 		return -1;
@@ -110,54 +116,6 @@ static int take_port(json_t *ports, const json_t *port, struct error **error)
 			return -1;
 		json_object_set_new(kept, fields[i], json_string(text));
 	}
-	return 0;
-}
-
-/* NULL with *error; @present: whether the body has them. */
-static json_t *take_ports(const json_t *body, bool *present, struct error **error)
-{
-	const json_t *given = json_object_get(body, "ports");
-	json_t *ports = json_array();
-	size_t i;
-	const json_t *port;
-	*present = given && !json_is_null(given);
-	if (*present && !json_is_array(given)) {
-		error_set(error, ERROR_INVALID, "\"ports\" must be a list");
-		json_decref(ports);
-		return NULL;
-	}
-	json_array_foreach (given, i, port)
-		if (take_port(ports, port, error) < 0) {
-			json_decref(ports);
-			error_prefix(error, "port %zu", i + 1);
-			return NULL;
-		}
-	return ports;
-}
-
-/* Description, configuration and ports into the row: replaced, or for PATCH laid over. */
-static int take_body(const json_t *body, bool patch, struct part_row *row, struct error **error)
-{
-	const char *description = patch ? row->description : "";
-	bool present;
-	json_t *config = render_map_field(body, "config", error);
-	json_t *ports = config ? take_ports(body, &present, error) : NULL;
-	if (!ports || render_text_field(body, "description", &description, error) < 0) {
-		json_decref(config);
-		json_decref(ports);
-		return -1;
-	}
-	if (patch)
-		json_object_update_missing(config, row->config);
-	if (patch && !present)
-		json_array_extend(ports, row->list);
-	json_decref(row->config);
-	json_decref(row->list);
-	row->config = config;
-	row->list = ports;
-	char *copy = memory_strdup(description);
-	free(row->description);
-	row->description = copy;
 	return 0;
 }
 
@@ -175,7 +133,7 @@ static struct response *create(struct request *request, struct error **error)
 		return NULL;
 	row.owner = memory_strdup(request_parameter(request, "name"));
 	row.name = memory_strdup(address);
-	if (take_body(body, false, &row, error) < 0 ||
+	if (part_take_body(body, false, "ports", take_port, &row, error) < 0 ||
 	    forward_create(request_server(request), &row, error) < 0)
 		return NULL;
 	publish(request, "network-forward-created", row.name);
@@ -194,7 +152,7 @@ static struct response *change(struct request *request, struct error **error)
 	cleanup_free char *etag = etag_of(&row);
 	bool patch = strcmp(request_method(request), "PATCH") == 0;
 	if (request_if_match_check(request, etag, error) < 0 ||
-	    take_body(body, patch, &row, error) < 0 ||
+	    part_take_body(body, patch, "ports", take_port, &row, error) < 0 ||
 	    forward_update(request_server(request), &row, error) < 0)
 		return NULL;
 	publish(request, "network-forward-updated", row.name);
@@ -203,7 +161,8 @@ static struct response *change(struct request *request, struct error **error)
 
 static struct response *delete_forward(struct request *request, struct error **error)
 {
-	const char *address = request_parameter(request, "address");
+	char text[ADDRESS_TEXT];
+	const char *address = address_of(request, text);
 	if (check_network(request, error) < 0 ||
 	    forward_delete(request_server(request), request_parameter(request, "name"), address,
 			   error) < 0)

@@ -52,7 +52,6 @@ static const char *const unsupported[] = {
 	"/1.0/network-acls",
 	"/1.0/network-address-sets",
 	"/1.0/network-integrations",
-	"/1.0/network-zones",
 	"/1.0/networks/{name}/load-balancers",
 	"/1.0/networks/{name}/peers",
 	"/1.0/projects",

@@ -13,6 +13,8 @@ struct networks {
 	char *rules, *filter_rules;   /* both tables as they were written; NULL: none */
 	int link_events, rule_events; /* of guard.c */
 	struct dnat_owner *dnat;      /* of dnat.c */
+	json_t *zones;		      /* of zones.c */
+	json_t *names;		      /* {UUID: name} of running instances */
 	json_t *hwaddrs;	      /* {MAC: "UUID DEVICE"} of all NICs */
 	pthread_t thread;
 	int wake; /* eventfd: something to look after, or the end */
@@ -78,6 +80,9 @@ void neighbours_admit(const struct networks *networks);
 
 /* A network goes, and what let it pass with it. */
 void neighbours_dismiss(const struct networks *networks, const char *name);
+
+/* The files of names of running instances, where they say something else by now (names.c). */
+void names_rewrite(struct networks *networks);
 
 /* Something was made stale: the thread reloads it soon. */
 void networks_wake(struct networks *networks);

@@ -21,6 +21,7 @@
 #include "network/forwards.h"
 #include "network/manager.h"
 #include "network/nic.h"
+#include "network/zones.h"
 #include "process.h"
 #include "server.h"
 
@@ -269,15 +270,18 @@ struct networks *networks_create(struct server *server, struct error **error)
 		.server = server,
 		.running = json_object(),
 		.hwaddrs = json_object(),
+		.zones = json_object(),
+		.names = json_object(),
 		.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 	};
 	pthread_mutex_init(&networks->lock, NULL);
-	if (networks->wake < 0 || load(networks, error) < 0) {
+	if (networks->wake < 0 || zones_load(networks, error) < 0 || load(networks, error) < 0) {
 		error_errno(error, errno, "preparing the networks");
 		json_decref(networks->hwaddrs);
 		free(networks);
 		return NULL;
 	}
+	server->networks = networks; /* its parts ask there for others */
 	guard_open(networks);
 	start_all(networks);
 	int problem = pthread_create(&networks->thread, NULL, run_thread, networks);
@@ -314,6 +318,8 @@ void networks_free(struct networks *networks, bool idle)
 	dnat_free(networks);
 	json_decref(networks->running);
 	json_decref(networks->hwaddrs);
+	json_decref(networks->zones);
+	json_decref(networks->names);
 	close(networks->wake);
 	pthread_mutex_destroy(&networks->lock);
 	free(networks);
