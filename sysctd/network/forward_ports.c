@@ -47,7 +47,8 @@ int ports_parse(const char *text, uint16_t **ports, size_t *count, struct error 
 	for (char *one; (one = strsep(&rest, ","));) {
 		unsigned first, last;
 		one += strspn(one, " ");
-		one[strcspn(one, " ")] = '\0';
+		while (*one && one[strlen(one) - 1] == ' ')
+			one[strlen(one) - 1] = '\0';
 		if (!parse_range(one, &first, &last))
 			return error_set(error, ERROR_INVALID,
 					 "\"%s\" is not a list of ports and ranges between 1 and "

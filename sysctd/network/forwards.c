@@ -13,6 +13,23 @@
 #include "network/manager.h"
 #include "server.h"
 
+static const struct {
+	const char *name, *help;
+} keys[] = {
+	{"target_address",
+	 "Address in the network to which everything goes that has no port of its own."},
+	{"user.*", "Anything; sysct only keeps it."},
+};
+
+const char *forward_config_key(size_t index, const char **fallback, const char **help)
+{
+	if (index >= sizeof(keys) / sizeof(keys[0]))
+		return NULL;
+	*fallback = NULL;
+	*help = keys[index].help;
+	return keys[index].name;
+}
+
 /* The address alone names it: two forwards never have the same. */
 static char *owner_of(const struct part_row *row)
 {
@@ -66,7 +83,7 @@ static int check_config(json_t *config, struct error **error)
 		if (!*json_string_value(value))
 			json_object_del(config, key);
 	json_object_foreach (config, key, value)
-		if (strcmp(key, "target_address") != 0 && strncmp(key, "user.", 5) != 0)
+		if (strcmp(key, keys[0].name) != 0 && strncmp(key, "user.", 5) != 0)
 			return error_set(error, ERROR_INVALID, "a forward has no key \"%s\"", key);
 	return 0;
 }

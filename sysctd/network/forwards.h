@@ -21,6 +21,9 @@ int forward_update(struct server *server, struct part_row *row, struct error **e
 int forward_delete(struct server *server, const char *network, const char *address,
 		   struct error **error);
 
+/* The rows of the table of keys of a forward, for the reference page: NULL after the last. */
+const char *forward_config_key(size_t index, const char **fallback, const char **help);
+
 /* ---- for the manager; its lock is held ---- */
 
 /* At start: what all rows say is noted for the first firewall_apply(). */
