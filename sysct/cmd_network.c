@@ -50,7 +50,7 @@ static int run_list(struct cli *cli, struct error **error)
 	static const char *const headers[] = {"NAME", "TYPE",	     "MANAGED", "IPV4",
 					      "IPV6", "DESCRIPTION", "USED BY", "STATE"};
 	return listing_print(cli, "/1.0/networks?recursion=1", headers,
-			  sizeof(headers) / sizeof(headers[0]), add_network, error);
+			     sizeof(headers) / sizeof(headers[0]), add_network, error);
 }
 
 static void add_lease(struct table *table, const json_t *lease)
@@ -66,7 +66,7 @@ static int run_list_leases(struct cli *cli, struct error **error)
 	static const char *const headers[] = {"HOSTNAME", "MAC ADDRESS", "IP ADDRESS", "TYPE"};
 	cleanup_free char *path = client_path("/1.0/networks/%s/leases", cli_word(cli, 0), NULL);
 	return listing_print(cli, path, headers, sizeof(headers) / sizeof(headers[0]), add_lease,
-			  error);
+			     error);
 }
 
 /* The API calls the one address "addresses". */
@@ -83,7 +83,7 @@ static int run_list_allocations(struct cli *cli, struct error **error)
 {
 	static const char *const headers[] = {"USED BY", "ADDRESS", "TYPE", "NAT", "MAC ADDRESS"};
 	return listing_print(cli, "/1.0/network-allocations?recursion=1", headers,
-			  sizeof(headers) / sizeof(headers[0]), add_allocation, error);
+			     sizeof(headers) / sizeof(headers[0]), add_allocation, error);
 }
 
 static void print_number(const char *label, const json_t *object, const char *key)
@@ -213,7 +213,8 @@ static int run_rename(struct cli *cli, struct error **error)
  * whether an instance or a profile owns the device. */
 static struct object owner_of(const struct cli *cli)
 {
-	return (struct object){(enum object_kind)cli->options.command->variant, cli_word(cli, 1), NULL};
+	return (struct object){(enum object_kind)cli->options.command->variant, cli_word(cli, 1),
+			       NULL};
 }
 
 static void hint_devices(struct cli *cli)

@@ -81,10 +81,10 @@ static int add_port(json_t *body, void *data, struct error **error)
 {
 	struct cli *cli = data;
 	const char *description = options_value(&cli->options, "description");
-	json_t *port = json_pack("{s:s, s:s, s:s, s:s*, s:s*}", "protocol", cli_word(cli, 2),
-				 "listen_port", cli_word(cli, 3), "target_address",
-				 cli_word(cli, 4), "target_port", cli_word(cli, 5), "description",
-				 description);
+	json_t *port =
+		json_pack("{s:s, s:s, s:s, s:s*, s:s*}", "protocol", cli_word(cli, 2),
+			  "listen_port", cli_word(cli, 3), "target_address", cli_word(cli, 4),
+			  "target_port", cli_word(cli, 5), "description", description);
 	if (!port)
 		return cli_usage(cli, error, "the command line is not UTF-8");
 	json_array_append_new(ports_of(body), port);
@@ -158,9 +158,10 @@ static const struct command commands[] = {
 	{.path = "network forward create",
 	 .arguments = "NETWORK LISTEN_ADDRESS [KEY=VALUE...]",
 	 .summary = "Let an address of the world lead to instances",
-	 .description = "LISTEN_ADDRESS need not be an address of the host, but packets to it must\n"
-			"come there. With target_address=ADDRESS everything goes to that address,\n"
-			"but for what has a port of its own ('sysct network forward port add').",
+	 .description =
+		 "LISTEN_ADDRESS need not be an address of the host, but packets to it must\n"
+		 "come there. With target_address=ADDRESS everything goes to that address,\n"
+		 "but for what has a port of its own ('sysct network forward port add').",
 	 .examples = "sysct network forward create sysctbr0 192.0.2.1\n"
 		     "sysct network forward create sysctbr0 192.0.2.1 target_address=10.1.2.3\n"
 		     "sysct network forward create sysctbr0 192.0.2.1 < forward.yaml",
@@ -171,8 +172,8 @@ static const struct command commands[] = {
 	 .run = run_create},
 	{ROW("get", "NETWORK LISTEN_ADDRESS KEY", "Print one setting", 3, 3, object_run_get,
 	     OBJECT_FORWARD)},
-	{ROW("set", "NETWORK LISTEN_ADDRESS KEY=VALUE...", "Change settings", 3, -1,
-	     object_run_set, OBJECT_FORWARD)},
+	{ROW("set", "NETWORK LISTEN_ADDRESS KEY=VALUE...", "Change settings", 3, -1, object_run_set,
+	     OBJECT_FORWARD)},
 	{ROW("unset", "NETWORK LISTEN_ADDRESS KEY...", "Remove settings", 3, -1, object_run_unset,
 	     OBJECT_FORWARD)},
 	{ROW("edit", "NETWORK LISTEN_ADDRESS", "Edit a forward as YAML", 2, 2, object_run_edit,

@@ -70,7 +70,8 @@ static int read_row(struct request *request, struct part_row *row, struct error 
 	if (check_network(request, error) < 0)
 		return -1;
 	return db_part_get(request_server(request)->db, &db_forwards,
-			   request_parameter(request, "name"), address_of(request, text), row, error);
+			   request_parameter(request, "name"), address_of(request, text), row,
+			   error);
 }
 
 static struct response *list(struct request *request, struct error **error)
@@ -100,8 +101,9 @@ static struct response *get(struct request *request, struct error **error)
 
 static int take_port(const json_t *port, json_t *kept, struct error **error)
 {
-	static const char *const fields[] = {"description", "protocol",	   "listen_port",
-					     "target_port", "target_address", "snat", NULL};
+	static const char *const fields[] = {"description", "protocol",	      "listen_port",
+					     "target_port", "target_address", "snat",
+					     NULL};
 	bool snat = false;
 	if (render_check_fields(port, fields, error) < 0 ||
 	    render_bool_field(port, "snat", &snat, error) < 0)

@@ -29,8 +29,8 @@ static void publish(const struct request *request, const char *action, const cha
 
 static json_t *record_to_json(const struct part_row *row)
 {
-	return json_pack("{s:s, s:s, s:O, s:O}", "name", row->name, "description",
-			 row->description, "config", row->config, "entries", row->list);
+	return json_pack("{s:s, s:s, s:O, s:O}", "name", row->name, "description", row->description,
+			 "config", row->config, "entries", row->list);
 }
 
 static int check_zone(struct request *request, struct error **error)

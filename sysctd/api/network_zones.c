@@ -102,8 +102,8 @@ static struct response *create(struct request *request, struct error **error)
 
 static struct response *change(struct request *request, struct error **error)
 {
-	static const char *const fields[] = {"name", "description", "config", "used_by", "project",
-					     NULL};
+	static const char *const fields[] = {"name",	"description", "config",
+					     "used_by", "project",     NULL};
 	const json_t *body = request_body_object(request, error);
 	cleanup_object_row struct object_row row = {0};
 	if (!body || render_check_fields(body, fields, error) < 0 ||

@@ -72,8 +72,7 @@ static void write_table(FILE *out, const char *title, const char *about,
 			const char *(*key)(size_t index, const char **fallback, const char **help))
 {
 	const char *fallback, *help, *name;
-	fprintf(out, "\n## %s\n\n%s\n\n| key | default | meaning |\n|---|---|---|\n", title,
-		about);
+	fprintf(out, "\n## %s\n\n%s\n\n| key | default | meaning |\n|---|---|---|\n", title, about);
 	for (size_t i = 0; (name = key(i, &fallback, &help)); i++) {
 		fprintf(out, "| `%s` | ", name);
 		if (fallback)
@@ -101,10 +100,11 @@ void config_keys_write_reference(FILE *out)
 		write_device(out, &types[i]);
 	write_table(out, "Networks", "Keys of a managed bridge (`sysct network set`).",
 		    network_config_key);
-	write_table(out, "Forwards of networks",
-		    "Keys of a forward (`sysct network forward set`); its ports are a list of their "
-		    "own.",
-		    forward_config_key);
+	write_table(
+		out, "Forwards of networks",
+		"Keys of a forward (`sysct network forward set`); its ports are a list of their "
+		"own.",
+		forward_config_key);
 	write_table(out, "Network zones",
 		    "Keys of a zone (`sysct network zone set`). A record has `user.*` and entries.",
 		    zone_config_key);

@@ -95,8 +95,9 @@ static int take_target(const char *text, const struct network *network, struct d
 	int family = entry->listen.family;
 	const struct subnet *subnet = family == AF_INET6 ? &network->ipv6 : &network->ipv4;
 	if (!address_parse(family, text, &entry->target))
-		return error_set(error, ERROR_INVALID, "target_address: \"%s\" is not an %s address",
-				 text, family == AF_INET6 ? "IPv6" : "IPv4");
+		return error_set(error, ERROR_INVALID,
+				 "target_address: \"%s\" is not an %s address", text,
+				 family == AF_INET6 ? "IPv6" : "IPv4");
 	if (!subnet->address.family || !subnet_contains(subnet, &entry->target))
 		return error_set(error, ERROR_INVALID,
 				 "target_address: %s is not in a subnet of the network \"%s\"",
@@ -117,7 +118,7 @@ static int add_port(json_t *port, const struct network *network, struct dnat ent
 	size_t count, targets;
 	char address[ADDRESS_TEXT];
 	const char *protocol = text_of(port, "protocol"), *to = text_of(port, "target_port");
-	entry.protocol = strcmp(protocol, "tcp") == 0   ? IPPROTO_TCP
+	entry.protocol = strcmp(protocol, "tcp") == 0	? IPPROTO_TCP
 			 : strcmp(protocol, "udp") == 0 ? IPPROTO_UDP
 							: 0;
 	if (!entry.protocol)
@@ -161,8 +162,8 @@ int forward_entries(struct part_row *row, const struct network *network, struct 
 	size_t i;
 	json_t *port;
 	if (!address_parse(AF_UNSPEC, row->name, &entry.listen))
-		return error_set(error, ERROR_INVALID, "listen_address: \"%s\" is not an IP address",
-				 row->name);
+		return error_set(error, ERROR_INVALID,
+				 "listen_address: \"%s\" is not an IP address", row->name);
 	if (add_whole(row, network, entry, list, error) < 0)
 		return -1;
 	json_array_foreach (row->list, i, port)

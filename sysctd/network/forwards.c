@@ -65,9 +65,10 @@ static int check_listen(const struct networks *networks, struct part_row *row, s
 				 row->name);
 	for (const struct network *at = networks->first; at; at = at->next)
 		if (has(at, &address))
-			return error_set(error, ERROR_INVALID,
-					 "listen_address: %s is in the subnet of the network \"%s\"",
-					 row->name, at->name);
+			return error_set(
+				error, ERROR_INVALID,
+				"listen_address: %s is in the subnet of the network \"%s\"",
+				row->name, at->name);
 	address_format(&address, text);
 	free(row->name);
 	row->name = memory_strdup(text);
@@ -98,8 +99,7 @@ static int examine(struct networks *networks, struct part_row *row, struct dnat_
 		return error_set(error, ERROR_NOT_FOUND,
 				 "Network not found: there is no managed network \"%s\"",
 				 row->owner);
-	if (check_config(row->config, error) < 0 ||
-	    forward_entries(row, network, list, error) < 0)
+	if (check_config(row->config, error) < 0 || forward_entries(row, network, list, error) < 0)
 		return -1;
 	return dnat_check(networks, owner, list->entries, list->count, error);
 }
@@ -137,7 +137,8 @@ static void restore(struct networks *networks, const struct part_row *row)
 	cleanup_part_row struct part_row old = {0};
 	cleanup_dnat_list struct dnat_list list = {0};
 	cleanup_free char *owner = owner_of(row);
-	if (db_part_get(networks->server->db, &db_forwards, row->owner, row->name, &old, NULL) == 0 &&
+	if (db_part_get(networks->server->db, &db_forwards, row->owner, row->name, &old, NULL) ==
+		    0 &&
 	    examine(networks, &old, &list, NULL) == 0)
 		dnat_set(networks, owner, list.entries, list.count, NULL);
 }

@@ -14,8 +14,7 @@ static const struct {
 	const char *name, *fallback, *help;
 } keys[] = {
 	{"dns.nameservers", NULL, "Names of DNS servers, separated by commas: the NS records."},
-	{"network.nat", "true",
-	 "Whether addresses of networks with NAT get names in the zone."},
+	{"network.nat", "true", "Whether addresses of networks with NAT get names in the zone."},
 	{"user.*", NULL, "Anything; sysct only keeps it."},
 };
 

@@ -160,9 +160,9 @@ static const struct {
 	unsigned number;
 	const char *fields;
 } types[] = {
-	{"CAA", 257, "1sr"},  {"HINFO", 13, "ss"},  {"MX", 15, "2n"},	{"NAPTR", 35, "22sssn"},
-	{"NS", 2, "n"},	      {"PTR", 12, "n"},	    {"RP", 17, "nn"},	{"SPF", 99, "S"},
-	{"SRV", 33, "222n"},  {"SSHFP", 44, "11x"}, {"TLSA", 52, "111x"}, {"TXT", 16, "S"},
+	{"CAA", 257, "1sr"}, {"HINFO", 13, "ss"},  {"MX", 15, "2n"},	 {"NAPTR", 35, "22sssn"},
+	{"NS", 2, "n"},	     {"PTR", 12, "n"},	   {"RP", 17, "nn"},	 {"SPF", 99, "S"},
+	{"SRV", 33, "222n"}, {"SSHFP", 44, "11x"}, {"TLSA", 52, "111x"}, {"TXT", 16, "S"},
 	{"URI", 256, "22r"},
 };
 
@@ -300,8 +300,9 @@ int zone_records_check(const char *zone, const char *record, json_t *entries,
 		const char *type = text_of(entry, "type"), *value = text_of(entry, "value");
 		for (const char *at = value; *at && result == 0; at++)
 			if (iscntrl((unsigned char)*at))
-				result = error_set(error, ERROR_INVALID, "the value has a control "
-									 "character");
+				result = error_set(error, ERROR_INVALID,
+						   "the value has a control "
+						   "character");
 		if (result == 0 && family_of(type))
 			result = address_parse(family_of(type), value, &address)
 					 ? 0

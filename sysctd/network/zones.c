@@ -106,8 +106,7 @@ static void check_zone(const char *zone, void *data)
 		check->result = error_set(check->error, ERROR_INVALID, "it takes one zone");
 }
 
-int zones_check_network(const struct networks *networks, const json_t *config,
-			struct error **error)
+int zones_check_network(const struct networks *networks, const json_t *config, struct error **error)
 {
 	static const char *const suffixes[] = {NULL, "in-addr.arpa", "ip6.arpa"};
 	for (int i = 0; i < 3; i++) {
@@ -131,9 +130,9 @@ int zones_load(struct networks *networks, struct error **error)
 		return -1;
 	json_t *all = json_object();
 	for (size_t i = 0; i < zones.count; i++)
-		json_object_set_new(all, zones.rows[i].name,
-				    json_pack("{s:O, s:{}}", "config", zones.rows[i].config,
-					      "records"));
+		json_object_set_new(
+			all, zones.rows[i].name,
+			json_pack("{s:O, s:{}}", "config", zones.rows[i].config, "records"));
 	for (size_t i = 0; i < records.count; i++)
 		json_object_set(
 			json_object_get(json_object_get(all, records.rows[i].owner), "records"),
@@ -152,8 +151,8 @@ static const json_t *config_of(const struct networks *networks, const char *zone
 static bool tells(const struct networks *networks, const char *zone, const struct network *network,
 		  bool ipv6)
 {
-	const char *nat = json_string_value(
-		json_object_get(config_of(networks, zone), "network.nat"));
+	const char *nat =
+		json_string_value(json_object_get(config_of(networks, zone), "network.nat"));
 	bool wanted = true;
 	return !nat || bool_parse(nat, &wanted, NULL) < 0 || wanted ||
 	       !network_config_bool(network->config, ipv6 ? "ipv6.nat" : "ipv4.nat");

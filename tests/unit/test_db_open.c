@@ -186,8 +186,8 @@ static void test_half_made(void **state)
 static void load_version(const char *path, int version)
 {
 	const char *source = getenv("srcdir");
-	cleanup_free char *dump = memory_printf("%s/tests/unit/data/db-v%d.sql",
-						source ? source : ".", version);
+	cleanup_free char *dump =
+		memory_printf("%s/tests/unit/data/db-v%d.sql", source ? source : ".", version);
 	cleanup_free char *sql = file_read_at(AT_FDCWD, dump, NULL, NULL);
 	assert_non_null(sql);
 	run_sql(path, sql);

@@ -26,9 +26,9 @@ static void test_ports(void **state)
 
 static void test_bad_ports(void **state)
 {
-	static const char *const bad[] = {"",	  "0",	   "65536", "80,",   ",80", "9-8", "a",
-					  "80-",  "-80",   "1-2-3", "+80",   "0x50", "80;81",
-					  "1-65535,1", "80 81", "000080"};
+	static const char *const bad[] = {"",	   "0",		"65536", "80,",	  ",80", "9-8",
+					  "a",	   "80-",	"-80",	 "1-2-3", "+80", "0x50",
+					  "80;81", "1-65535,1", "80 81", "000080"};
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		cleanup_free uint16_t *ports = NULL;
@@ -78,8 +78,9 @@ static void test_entries(void **state)
 static void test_names(void **state)
 {
 	static const char *const good[] = {"lab.test", "_sip._tcp", "a", "2.0.192.in-addr.arpa"};
-	static const char *const bad[] = {"", ".", "a..b", ".a", "a.", "-a", "a-", "a b", "a/b",
-					  "a\nlocal=/x/", "a,b", "a#b", "\xc3\xa4"};
+	static const char *const bad[] = {"",	 ".",	"a..b",	   ".a",  "a.",
+					  "-a",	 "a-",	"a b",	   "a/b", "a\nlocal=/x/",
+					  "a,b", "a#b", "\xc3\xa4"};
 	char label[80], name[300];
 	(void)state;
 	memset(label, 'a', sizeof(label));
@@ -107,8 +108,7 @@ static bool is_local(const char *name, void *data)
 static int check(const char *type, const char *value, int ttl, struct strbuf *hosts,
 		 struct strbuf *config)
 {
-	json_t *entries =
-		json_pack("[{s:s, s:s, s:i}]", "type", type, "value", value, "ttl", ttl);
+	json_t *entries = json_pack("[{s:s, s:s, s:i}]", "type", type, "value", value, "ttl", ttl);
 	int result = zone_records_check("lab.test", "www", entries, is_local, NULL, NULL);
 	if (result == 0)
 		zone_records_write("lab.test", "www", entries, hosts, config);
@@ -150,12 +150,15 @@ static void test_bad_records(void **state)
 		const char *type, *value;
 		int ttl;
 	} bad[] = {
-		{"A", "::1", 0},	   {"A", "10.1.2.3\n", 0},	 {"AAAA", "10.1.2.3", 0},
-		{"MX", "mail", 0},	   {"MX", "10 mail more", 0},	 {"MX", "65536 mail", 0},
-		{"TXT", "\"open", 0},	   {"TXT", "", 0},		 {"TXT", "a", 60},
-		{"CNAME", "example.org", 0}, {"CNAME", "www", 0},	 {"CNAME", "a b.lab.test", 0},
-		{"SSHFP", "4 2 0", 0},	   {"SSHFP", "4 2 xy", 0},	 {"SOA", "x", 0},
-		{"", "x", 0},		   {"NS", "a..b", 0},		 {"CAA", "256 issue x", 0},
+		{"A", "::1", 0},	   {"A", "10.1.2.3\n", 0},
+		{"AAAA", "10.1.2.3", 0},   {"MX", "mail", 0},
+		{"MX", "10 mail more", 0}, {"MX", "65536 mail", 0},
+		{"TXT", "\"open", 0},	   {"TXT", "", 0},
+		{"TXT", "a", 60},	   {"CNAME", "example.org", 0},
+		{"CNAME", "www", 0},	   {"CNAME", "a b.lab.test", 0},
+		{"SSHFP", "4 2 0", 0},	   {"SSHFP", "4 2 xy", 0},
+		{"SOA", "x", 0},	   {"", "x", 0},
+		{"NS", "a..b", 0},	   {"CAA", "256 issue x", 0},
 		{"PTR", "a,b", 0},
 	};
 	char text[300];
