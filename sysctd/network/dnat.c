@@ -8,14 +8,18 @@
  */
 #include "network/dnat.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
+#include "file.h"
 #include "log.h"
 #include "memory.h"
 #include "network/manager.h"
 #include "network/nftables.h"
+#include "network/nic.h"
+#include "runtime/nics.h"
 #include "server.h"
 
 struct dnat_owner {
@@ -239,6 +243,63 @@ int dnat_check(const struct networks *networks, const char *owner, const struct 
 	return 0;
 }
 
+/* ---- ports of the bridge that packets go back into ---- */
+
+static bool filters_bridged(void)
+{
+	return file_read_number_at(AT_FDCWD, "/proc/sys/net/bridge/bridge-nf-call-iptables", 0) >
+		       0 ||
+	       file_read_number_at(AT_FDCWD, "/proc/sys/net/bridge/bridge-nf-call-ip6tables", 0) >
+		       0;
+}
+
+static bool leads_to(const struct networks *networks, const char *text)
+{
+	struct address address;
+	if (!address_parse(AF_UNSPEC, text, &address))
+		return false;
+	for (const struct dnat_owner *at = networks->dnat; at; at = at->next)
+		for (size_t i = 0; i < at->count; i++)
+			if (address_equal(&at->entries[i].target, &address))
+				return true;
+	return false;
+}
+
+/* True when it was none before. */
+static bool mark_hairpin(const struct networks *networks, json_t *nic)
+{
+	struct nic_addresses addresses;
+	if (json_object_get(nic, "hairpin") || !nic_addresses(networks, nic, &addresses) ||
+	    (!leads_to(networks, addresses.ipv4) && !leads_to(networks, addresses.ipv6)))
+		return false;
+	json_object_set_new(nic, "hairpin", json_true());
+	return true;
+}
+
+void dnat_mark_hairpins(const struct networks *networks, json_t *nics)
+{
+	size_t i;
+	json_t *nic;
+	if (networks->dnat && filters_bridged())
+		json_array_foreach (nics, i, nic)
+			mark_hairpin(networks, nic);
+}
+
+static void adjust_running(struct networks *networks)
+{
+	const char *uuid;
+	json_t *nics, *nic;
+	size_t i;
+	if (!networks->dnat || !filters_bridged())
+		return;
+	json_object_foreach (networks->running, uuid, nics)
+		json_array_foreach (nics, i, nic)
+			if (mark_hairpin(networks, nic))
+				nics_adjust(nic, NULL);
+}
+
+/* ---- changes ---- */
+
 /* The elements that change alone; the table as a whole where that does not work. */
 static int apply(struct networks *networks, const struct dnat_owner *old, const struct dnat *new,
 		 size_t count, struct error **error)
@@ -262,6 +323,7 @@ int dnat_set(struct networks *networks, const char *name, const struct dnat *ent
 	struct dnat_owner *old = take_out(networks, name);
 	dnat_note(networks, name, entries, count);
 	if (apply(networks, old, entries, count, error) == 0) {
+		adjust_running(networks);
 		owner_free(old);
 		return 0;
 	}

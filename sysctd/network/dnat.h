@@ -7,6 +7,7 @@
 #ifndef SYSCT_NETWORK_DNAT_H
 #define SYSCT_NETWORK_DNAT_H
 
+#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +47,11 @@ int dnat_check(const struct networks *networks, const char *owner, const struct 
 /* dnat_set() for a start, where firewall_apply() follows: notes them, unchecked. */
 void dnat_note(struct networks *networks, const char *owner, const struct dnat *entries,
 	       size_t count);
+
+/* NICs of an instance, which is about to run: "hairpin" for those that entries lead to. Where
+ * bridged packets are filtered as routed ones (br_netfilter), what an instance sends to itself
+ * that way goes back into the port it came from. */
+void dnat_mark_hairpins(const struct networks *networks, json_t *nics);
 
 /* For firewall.c: maps and chains, inside the table; rules of its chain of the hook postrouting;
  * the elements, behind the table. */

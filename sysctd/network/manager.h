@@ -81,6 +81,15 @@ void neighbours_admit(const struct networks *networks);
 /* A network goes, and what let it pass with it. */
 void neighbours_dismiss(const struct networks *networks, const char *name);
 
+/* The addresses that a NIC has in its managed network; "" where it has none. */
+struct nic_addresses {
+	char ipv4[ADDRESS_TEXT], ipv6[ADDRESS_TEXT];
+};
+
+/* False when it is in no managed network (names.c). */
+bool nic_addresses(const struct networks *networks, const json_t *nic,
+		   struct nic_addresses *addresses);
+
 /* The files of names of running instances, where they say something else by now (names.c). */
 void names_rewrite(struct networks *networks);
 

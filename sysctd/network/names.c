@@ -18,6 +18,7 @@
 #include "log.h"
 #include "memory.h"
 #include "network/addresses.h"
+#include "network/dnat.h"
 #include "network/host_side.h"
 #include "network/manager.h"
 #include "network/nic.h"
@@ -27,14 +28,9 @@
 
 static const char *const kinds[] = {"hosts.d", "dhcp.d"};
 
-/* The addresses of a NIC in a network that has it; "" where there is none. */
-struct nic_hosts {
-	char ipv4[ADDRESS_TEXT], ipv6[ADDRESS_TEXT];
-};
-
-static struct nic_hosts addresses_of(const struct network *network, const json_t *nic)
+static struct nic_addresses addresses_of(const struct network *network, const json_t *nic)
 {
-	struct nic_hosts result = {"", ""};
+	struct nic_addresses result = {"", ""};
 	uint8_t mac[LINK_ADDRESS_SIZE];
 	const char *ipv4 = nic_value(nic, "ipv4"), *ipv6 = nic_value(nic, "ipv6");
 	if (ipv4 && network->ipv4.address.family)
@@ -51,6 +47,21 @@ static struct nic_hosts addresses_of(const struct network *network, const json_t
 	return result;
 }
 
+static const struct network *network_of(const struct networks *networks, const json_t *nic)
+{
+	const char *name = nic_value(nic, "network");
+	return name ? *networks_place((struct networks *)networks, name) : NULL;
+}
+
+bool nic_addresses(const struct networks *networks, const json_t *nic,
+		   struct nic_addresses *addresses)
+{
+	const struct network *network = network_of(networks, nic);
+	if (network)
+		*addresses = addresses_of(network, nic);
+	return network;
+}
+
 /* hosts(5): a second NIC in one network adds its address to the same name. */
 static void add_host(const struct network *network, const char *address, const char *name,
 		     struct strbuf *hosts)
@@ -62,7 +73,7 @@ static void add_host(const struct network *network, const char *address, const c
 
 static void add_dhcp(const struct network *network, const json_t *nic, struct strbuf *dhcp)
 {
-	struct nic_hosts addresses = addresses_of(network, nic);
+	struct nic_addresses addresses = addresses_of(network, nic);
 	strbuf_append(dhcp, nic_value(nic, "hwaddr"));
 	if (*addresses.ipv4)
 		strbuf_printf(dhcp, ",%s", addresses.ipv4);
@@ -76,11 +87,10 @@ static void add_dhcp(const struct network *network, const json_t *nic, struct st
 static void add_names(struct networks *networks, const struct network *network, const char *name,
 		      const json_t *nic, struct strbuf *hosts)
 {
-	const char *in_name = nic_value(nic, "network");
-	const struct network *in = in_name ? *networks_place(networks, in_name) : NULL;
+	const struct network *in = network_of(networks, nic);
 	if (!in)
 		return;
-	struct nic_hosts addresses = addresses_of(in, nic);
+	struct nic_addresses addresses = addresses_of(in, nic);
 	const char *const both[] = {addresses.ipv4, addresses.ipv6};
 	for (int i = 0; i < 2; i++) {
 		/* The first name of an address is its reverse name. */
@@ -167,9 +177,10 @@ void names_rewrite(struct networks *networks)
 			rewrite(networks, at, uuid, nics);
 }
 
-static int announce(struct server *server, const char *uuid, const char *name, const json_t *nics,
+static int announce(struct server *server, const char *uuid, const char *name, json_t *nics,
 		    struct error **error)
 {
+	dnat_mark_hairpins(server->networks, nics);
 	int result = filters_add(server->networks, uuid, nics, error);
 	if (result == 0 && host_side_up(server->networks, uuid, nics, error) < 0) {
 		filters_remove(server->networks, uuid);
@@ -219,7 +230,7 @@ static void withdraw(struct server *server, const char *uuid)
 		networks_wake(server->networks);
 }
 
-int nics_announce(struct server *server, const char *uuid, const char *name, const json_t *nics,
+int nics_announce(struct server *server, const char *uuid, const char *name, json_t *nics,
 		  struct error **error)
 {
 	if (json_array_size(nics) == 0)
@@ -230,7 +241,7 @@ int nics_announce(struct server *server, const char *uuid, const char *name, con
 	return result;
 }
 
-int nics_change(struct server *server, const char *uuid, const char *name, const json_t *nics,
+int nics_change(struct server *server, const char *uuid, const char *name, json_t *nics,
 		struct error **error)
 {
 	networks_hold(server);

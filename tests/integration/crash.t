@@ -55,7 +55,7 @@ forwarded() { # addresses in the maps of nftables
 }
 
 is_served() { # ENTRIES: as many as dnsmasq was told
-	[ "$(grep -o '"type"' <<<"$1" | wc -l)" = "$(grep -c '^dns-rr=' "$SYSCT_DIR/networks/sysctbr0/dnsmasq.conf")" ]
+	[ "$(grep -o '"type"' <<<"$1" | wc -l)" = "$(grep -c '^dns-rr=.*,16,' "$SYSCT_DIR/networks/sysctbr0/dnsmasq.conf")" ]
 }
 
 settles() { wait_until 20 agrees || agrees; }

@@ -26,6 +26,14 @@ udp() { # ADDRESS PORT
 	ip netns exec uplink python3 -B "$lib/ask-udp" "$@"
 }
 
+# answers INSTANCE: a program of the host that answers in its network, and is there when this returns.
+answers() {
+	nsenter -t "$(instance_init_pid "$1")" -n python3 -B "$lib/answer" "$1-udp" 7 5000 &
+	servers+=($!)
+	wait_until 20 listens "$1" || bail "nothing answers in $1"
+}
+listens() { nsenter -t "$(instance_init_pid "$1")" -n ss -Hltun | grep -q ':5000 '; }
+
 table() { nft list table inet "$(cat "$SYSCT_DIR/cgroup")"; }
 
 rules() { # how many there are, elements aside
@@ -55,8 +63,7 @@ for name in box other; do
 	ok -n "$name has addresses" wait_until 20 has_address $name 4
 	wait_until 20 has_address $name 6 || true
 	sysct exec $name -- sh -c "mkdir /www && echo $name >/www/index.html && for port in 80 8080 91 7000; do httpd -p \$port -h /www; done"
-	nsenter -t "$(instance_init_pid $name)" -n python3 -B "$lib/answer" $name-udp 7 5000 &
-	servers+=($!)
+	answers $name
 done
 first_address() { sysct list "$1" -f csv -c "$2" | tr ' ' '\n' | grep -v '(' | head -n 1; }
 four=$(first_address box 4) six=$(first_address box 6) other4=$(first_address other 4)
@@ -77,6 +84,7 @@ netfilter=/proc/sys/net/bridge/bridge-nf-call-iptables
 for on in 0 1; do
 	[ -e $netfilter ] && echo $on >$netfilter
 	is "$(from other http://$outside/)" box "whatever bridge-nf-call-iptables says ($on)"
+	is "$(from box http://$outside/)" box "and to the instance itself ($on)"
 done
 ok -n "port add, a range" port add $outside tcp 90-99 "$other4"
 is "$(from uplink http://$outside:91/)" other "a range keeps its ports"
@@ -99,6 +107,13 @@ like "$(curl -s -X PATCH -H "If-Match: wrong" --unix-socket "$SYSCT_DIR/unix.soc
 ok -n "a right one not" curl -sf -X PATCH -H "If-Match: $etag" --unix-socket "$SYSCT_DIR/unix.socket" -d '{"description":"changed"}' http://s/1.0/networks/$bridge/forwards/$outside
 is "$(forward list $bridge -f csv)" "$outside,changed,,6" "PATCH keeps ports and configuration"
 is "$(sysct query "/1.0/networks/$bridge/forwards/$outside" | jq -r '.location + .config["user.note"]')" hello "as LXD has it"
+
+kill "${servers[0]}"
+sysct restart -f box
+ok -n "box has addresses again" wait_until 20 has_address box 4
+sysct exec box -- sh -c "for port in 80 8080 91 7000; do httpd -p \$port -h /www; done"
+answers box
+is "$(from box http://$outside/)" box "after a restart the instance reaches itself too"
 
 # --- a change while connections run ---
 
@@ -211,6 +226,6 @@ is "$(table | grep -c 192.0.2.3)" 0 "takes it along"
 ok -n "the address is free again" forward create $bridge 192.0.2.3
 
 like "$(sysct query /1.0 | jq -c .api_extensions)" '"network_forward"' "the API says so"
-kill "${servers[@]}"
+kill "${servers[@]}" 2>/dev/null || true
 daemon_end
 done_testing
