@@ -178,7 +178,7 @@ complains 'is taken by' port add $outside tcp 70-90 "$four"
 complains 'not tcp or udp' port add $outside sctp 95 "$four"
 complains 'not in a subnet' port add $outside tcp 500 203.0.113.9
 complains 'must be one port, or 5' port add $outside tcp 500-504 "$four" 1-4
-for ports in 0 65536 9-8 80, ,80 x 1- 0-5 '80 81' '1;2'; do
+for ports in 0 65536 9-8 '80,' ',80' x 1- 0-5 '80 81' '1;2'; do
 	complains 'is not a list of ports' port add $outside tcp "$ports" "$four"
 done
 complains 'no such port' port remove $outside tcp 444
