@@ -8,6 +8,7 @@
 
 #include "assign.h"
 #include "columns.h"
+#include "fetch.h"
 #include "groups.h"
 #include "input.h"
 #include "lib/cleanup.h"
@@ -31,26 +32,6 @@ static void add_flag(struct table *table, const json_t *object, const char *key)
 	table_add(table, json_is_true(json_object_get(object, key)) ? "YES" : "NO");
 }
 
-/* GET @path, a list, and print it in the format asked for; @add adds the row of one entry. */
-static int print_list(struct cli *cli, const char *path, const char *const *headers, size_t columns,
-		      void (*add)(struct table *table, const json_t *entry), struct error **error)
-{
-	enum output_format format;
-	cleanup_table struct table table = {0};
-	if (output_format_parse(options_value(&cli->options, "format"), &format, error) < 0)
-		return cli_mark_usage(cli);
-	cleanup_json json_t *list = client_get(cli_client(cli), path, error);
-	if (!list)
-		return -1;
-	size_t index;
-	json_t *entry;
-	table_init(&table, headers, columns);
-	json_array_foreach (list, index, entry)
-		add(&table, entry);
-	table_sort(&table);
-	return output_print(&table, list, format, error);
-}
-
 static void add_network(struct table *table, const json_t *network)
 {
 	const json_t *config = json_object_get(network, "config");
@@ -70,7 +51,7 @@ static int run_list(struct cli *cli, struct error **error)
 {
 	static const char *const headers[] = {"NAME", "TYPE",	     "MANAGED", "IPV4",
 					      "IPV6", "DESCRIPTION", "USED BY", "STATE"};
-	return print_list(cli, "/1.0/networks?recursion=1", headers,
+	return fetch_list(cli, "/1.0/networks?recursion=1", headers,
 			  sizeof(headers) / sizeof(headers[0]), add_network, error);
 }
 
@@ -86,7 +67,7 @@ static int run_list_leases(struct cli *cli, struct error **error)
 {
 	static const char *const headers[] = {"HOSTNAME", "MAC ADDRESS", "IP ADDRESS", "TYPE"};
 	cleanup_free char *path = client_path("/1.0/networks/%s/leases", cli_word(cli, 0), NULL);
-	return print_list(cli, path, headers, sizeof(headers) / sizeof(headers[0]), add_lease,
+	return fetch_list(cli, path, headers, sizeof(headers) / sizeof(headers[0]), add_lease,
 			  error);
 }
 
@@ -103,7 +84,7 @@ static void add_allocation(struct table *table, const json_t *allocation)
 static int run_list_allocations(struct cli *cli, struct error **error)
 {
 	static const char *const headers[] = {"USED BY", "ADDRESS", "TYPE", "NAT", "MAC ADDRESS"};
-	return print_list(cli, "/1.0/network-allocations?recursion=1", headers,
+	return fetch_list(cli, "/1.0/network-allocations?recursion=1", headers,
 			  sizeof(headers) / sizeof(headers[0]), add_allocation, error);
 }
 

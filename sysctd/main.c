@@ -62,6 +62,7 @@ static const struct route *const routes[] = {
 	instance_log_routes,
 	metadata_routes,
 	network_routes,
+	network_acl_routes,
 	NULL,
 };
 

@@ -154,6 +154,20 @@ static const char version_3[] =
 	"  PRIMARY KEY (network_id, key)"
 	") STRICT, WITHOUT ROWID;";
 
+static const char version_4[] =
+	"CREATE TABLE network_acls ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  name TEXT NOT NULL UNIQUE,"
+	"  rules TEXT NOT NULL," /* JSON */
+	"  description TEXT NOT NULL DEFAULT ''"
+	") STRICT;"
+	"CREATE TABLE network_acls_config ("
+	"  acl_id INTEGER NOT NULL REFERENCES network_acls (id) ON DELETE CASCADE,"
+	"  key TEXT NOT NULL,"
+	"  value TEXT NOT NULL,"
+	"  PRIMARY KEY (acl_id, key)"
+	") STRICT, WITHOUT ROWID;";
+
 static const struct {
 	int version;
 	const char *sql;
@@ -161,6 +175,7 @@ static const struct {
 	{1, version_1},
 	{2, version_2},
 	{3, version_3},
+	{4, version_4},
 };
 
 static int check_references(struct connection *connection, struct error **error)

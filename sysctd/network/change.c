@@ -29,6 +29,12 @@ static int check_overlap(const struct networks *networks, const struct network *
 	return 0;
 }
 
+static int check_acls(const struct networks *networks, const struct network *new,
+		      struct error **error)
+{
+	return acls_check_names(networks, network_config_get(new->config, "security.acls"), error);
+}
+
 static void append(struct networks *networks, struct network *network)
 {
 	*networks_place(networks, "") = network;
@@ -39,7 +45,7 @@ static int create_locked(struct networks *networks, struct object_row *row, stru
 			 struct error **error)
 {
 	struct db *db = networks->server->db;
-	if (check_overlap(networks, network, error) < 0 ||
+	if (check_overlap(networks, network, error) < 0 || check_acls(networks, network, error) < 0 ||
 	    db_object_create(db, &db_networks, row, error) < 0)
 		return -1;
 	fault_point("network.row");
@@ -115,7 +121,7 @@ static int update_locked(struct networks *networks, const struct object_row *row
 	struct network *old = *networks_place(networks, row->name);
 	if (!old)
 		return error_set(error, ERROR_NOT_FOUND, "Network not found: \"%s\"", row->name);
-	if (check_overlap(networks, new, error) < 0)
+	if (check_overlap(networks, new, error) < 0 || check_acls(networks, new, error) < 0)
 		return -1;
 	if (!json_equal(old->config, new->config)) {
 		if (swap_in(networks, old, new, error) < 0) {

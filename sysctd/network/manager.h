@@ -2,6 +2,7 @@
 #ifndef SYSCT_NETWORK_MANAGER_H
 #define SYSCT_NETWORK_MANAGER_H
 
+#include "network/acl.h"
 #include "network/network.h"
 
 struct networks {
@@ -12,6 +13,9 @@ struct networks {
 	bool filtering;		      /* the table of filters.c is there */
 	char *rules, *filter_rules;   /* both tables as they were written; NULL: none */
 	int link_events, rule_events; /* of guard.c */
+	struct acls *acls;	      /* of acl.c */
+	int acl_log;		      /* of acl_log.c; -1: none */
+	bool swept;		      /* running has all that ran before this daemon */
 	json_t *hwaddrs;	      /* {MAC: "UUID DEVICE"} of all NICs */
 	pthread_t thread;
 	int wake; /* eventfd: something to look after, or the end */

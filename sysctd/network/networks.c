@@ -173,6 +173,7 @@ static nfds_t collect(struct networks *networks, struct pollfd *fds, int *timeou
 	fds[count++] = (struct pollfd){networks->wake, POLLIN, 0};
 	fds[count++] = (struct pollfd){networks->link_events, POLLIN, 0};
 	fds[count++] = (struct pollfd){networks->rule_events, POLLIN, 0};
+	fds[count++] = (struct pollfd){networks->acl_log, POLLIN, 0};
 	for (struct network *at = networks->first; at && count < WATCHED_MAX; at = at->next) {
 		if (at->dnsmasq_pidfd >= 0)
 			fds[count++] = (struct pollfd){at->dnsmasq_pidfd, POLLIN, 0};
@@ -202,6 +203,7 @@ static void *run_thread(void *data)
 			poll(NULL, 0, RELOAD_DELAY);
 		if (fds[0].revents && read(networks->wake, &woken, sizeof(woken)) < 0)
 			continue;
+		acl_log_read(networks->server, networks->acl_log);
 		pthread_mutex_lock(&networks->lock);
 		guard_look(networks);
 		for (struct network *at = networks->first; at; at = at->next)
@@ -273,13 +275,14 @@ struct networks *networks_create(struct server *server, struct error **error)
 		.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 	};
 	pthread_mutex_init(&networks->lock, NULL);
-	if (networks->wake < 0 || load(networks, error) < 0) {
+	if (networks->wake < 0 || load(networks, error) < 0 || !acls_create(networks, error)) {
 		error_errno(error, errno, "preparing the networks");
 		json_decref(networks->hwaddrs);
 		free(networks);
 		return NULL;
 	}
 	guard_open(networks);
+	networks->acl_log = acl_log_open(server);
 	start_all(networks);
 	int problem = pthread_create(&networks->thread, NULL, run_thread, networks);
 	if (!problem)
@@ -299,9 +302,11 @@ void networks_free(struct networks *networks, bool idle)
 	networks_wake(networks);
 	pthread_join(networks->thread, NULL);
 	guard_close(networks);
+	cleanup_close_fd(&networks->acl_log);
 	if (idle) {
 		firewall_remove(networks);
 		filters_end(networks);
+		acls_end(networks);
 	}
 	while (networks->first) {
 		struct network *network = networks->first;
@@ -312,6 +317,7 @@ void networks_free(struct networks *networks, bool idle)
 	}
 	free(networks->rules);
 	free(networks->filter_rules);
+	acls_free(networks->acls);
 	json_decref(networks->running);
 	json_decref(networks->hwaddrs);
 	close(networks->wake);

@@ -49,6 +49,23 @@ void nic_set_gateways(json_t *nic, const struct network *network)
 		json_object_set_new(nic, "via6", json_string(ipv6));
 }
 
+int nic_ipv6_addresses(const json_t *nic, const struct network *network,
+		       struct address addresses[static NIC_IPV6_MAX])
+{
+	uint8_t mac[LINK_ADDRESS_SIZE];
+	struct subnet link = {{AF_INET6, {0xfe, 0x80}}, 64};
+	const char *given = nic_value(nic, "ipv6");
+	if (!link_address_parse(nic_value(nic, "hwaddr"), mac))
+		return 0;
+	addresses[0] = subnet_eui64(&link, mac);
+	if (given && address_parse(AF_INET6, given, &addresses[1]))
+		return 2;
+	if (!network || !network->ipv6.address.family || network->ipv6.prefix != 64)
+		return 1;
+	addresses[1] = subnet_eui64(&network->ipv6, mac);
+	return 2;
+}
+
 /* "eth1", or its VLAN, which host_side.c makes. */
 static void take_parent(const json_t *device, json_t *nic)
 {
