@@ -135,8 +135,7 @@ static int remove_rules(json_t *body, void *data, struct error **error)
 	return 0;
 }
 
-static int change_rules(struct cli *cli,
-			int (*run)(json_t *body, void *data, struct error **error),
+static int change_rules(struct cli *cli, int (*run)(json_t *body, void *data, struct error **error),
 			struct error **error)
 {
 	struct object object = {OBJECT_NETWORK_ACL, cli_word(cli, 0)};
@@ -213,8 +212,10 @@ static const struct command commands[] = {
 	{ROW("rule add", "ACL DIRECTION FIELD=VALUE...", "Add a rule to a network ACL", 3, -1,
 	     WORD_DIRECTION, run_rule_add),
 	 .description =
-		 "DIRECTION is ingress (to the instance) or egress (from it). Fields: action (allow,\n"
-		 "drop, reject), source and destination (addresses, subnets, ranges, names of ACLs,\n"
+		 "DIRECTION is ingress (to the instance) or egress (from it). Fields: action "
+		 "(allow,\n"
+		 "drop, reject), source and destination (addresses, subnets, ranges, names of "
+		 "ACLs,\n"
 		 "separated by commas), protocol (tcp, udp, icmp4, icmp6), source_port,\n"
 		 "destination_port, icmp_type, icmp_code, state (enabled, disabled, logged),\n"
 		 "description. A drop goes before a reject, a reject before an allow.",
@@ -224,8 +225,7 @@ static const struct command commands[] = {
 		     "state=logged"},
 	{ROW("rule remove", "ACL DIRECTION FIELD=VALUE...", "Remove a rule of a network ACL", 2, -1,
 	     WORD_DIRECTION, run_rule_remove),
-	 .aliases = "delete rm",
-	 .options = remove_options,
+	 .aliases = "delete rm", .options = remove_options,
 	 .description = "The rule that has all these fields, or with --force every such rule.",
 	 .examples = "sysct network acl rule remove web ingress destination_port=80,443"},
 	{0},

@@ -188,7 +188,7 @@ static struct response *create(struct request *request, struct error **error)
 static struct response *change(struct request *request, struct error **error)
 {
 	/* Those that cannot be changed come back from clients that edit what they got. */
-	static const char *const fields[] = {"description", "config", "ingress", "egress",
+	static const char *const fields[] = {"description", "config",  "ingress", "egress",
 					     "name",	    "used_by", "project", NULL};
 	const json_t *body = request_body_object(request, error);
 	cleanup_object_row struct object_row row = {0};

@@ -45,7 +45,6 @@ const struct object_table db_network_acls = {
 	.rename = "UPDATE network_acls SET name = ?2 WHERE id = ?1",
 	.delete = "DELETE FROM network_acls WHERE id = ?1",
 	.delete_config = "DELETE FROM network_acls_config WHERE acl_id = ?1",
-	.insert_config =
-		"INSERT INTO network_acls_config (acl_id, key, value) VALUES (?1, ?2, ?3)",
+	.insert_config = "INSERT INTO network_acls_config (acl_id, key, value) VALUES (?1, ?2, ?3)",
 	.kind_changes = true,
 };

@@ -53,8 +53,10 @@ struct acls *acls_create(struct networks *networks, struct error **error)
 		.lists = json_object(),
 		.subjects = json_object(),
 	};
-	if (acls_reload(networks, error) == 0)
+	if (acls_reload(networks, error) == 0) {
+		acl_log_sweep(networks->server, networks->acls->rows);
 		return networks->acls;
+	}
 	acls_free(networks->acls);
 	networks->acls = NULL;
 	return NULL;
@@ -142,8 +144,9 @@ const char *acls_chain(const struct acls *acls, const json_t *described, const c
 /* ---- everything that has ACLs ---- */
 
 struct user {
-	const json_t *nic;	       /* NULL: a network */
-	const struct network *network; /* of the NIC, or the user itself; NULL: a bridge of the host */
+	const json_t *nic; /* NULL: a network */
+	const struct network
+		*network; /* of the NIC, or the user itself; NULL: a bridge of the host */
 	const json_t *acls;
 };
 
@@ -154,8 +157,8 @@ const struct network *acls_network(struct networks *networks, const json_t *nic)
 }
 
 /* Calls @visit for each running NIC and each network that has ACLs of its own. */
-static bool each_user(struct networks *networks,
-		      void (*visit)(const struct user *user, void *data), void *data)
+static bool each_user(struct networks *networks, void (*visit)(const struct user *user, void *data),
+		      void *data)
 {
 	const char *uuid;
 	json_t *nics;
@@ -185,8 +188,8 @@ static bool each_user(struct networks *networks,
 
 struct collection {
 	struct networks *networks;
-	json_t *lists;	 /* {key: {"chain", "acls", "direction", "bridge"}} */
-	json_t *used;	 /* {name: true}: ACLs whose rules are needed */
+	json_t *lists;	  /* {key: {"chain", "acls", "direction", "bridge"}} */
+	json_t *used;	  /* {name: true}: ACLs whose rules are needed */
 	json_t *subjects; /* {name: true}: ACLs that these rules name */
 	bool bridge;
 };
@@ -304,8 +307,7 @@ static void write_inet(const struct collection *all, struct strbuf *text)
 static void write_bridge(const struct collection *all, struct strbuf *text, const char *listing)
 {
 	const struct acls *acls = all->networks->acls;
-	struct acl_writing writing = {text, acls->rows, true,
-				      acl_log_group(all->networks->server)};
+	struct acl_writing writing = {text, acls->rows, true, acl_log_group(all->networks->server)};
 	if (listing)
 		acl_tables_clear(text, acls->table, listing);
 	else
@@ -370,17 +372,28 @@ static int run_all(const struct collection *all, struct error **error)
 	return nftables_run(anew.text, error);
 }
 
+/* Only who has ACLs needs the kernel's part of it. */
+static void open_log(struct networks *networks)
+{
+	if (networks->acl_log >= 0)
+		return;
+	networks->acl_log = acl_log_open(networks->server);
+	networks_wake(networks);
+}
+
 int acls_write(struct networks *networks, struct error **error)
 {
 	struct collection all = {networks, json_object(), json_object(), json_object(), false};
 	int result = 0;
 	if (networks->swept && each_user(networks, collect, &all)) {
 		take(networks->acls, &all);
+		open_log(networks);
 		result = run_all(&all, error);
 		if (result == 0)
 			remember(networks->acls);
 		else
-			json_object_clear(networks->acls->lists); /* the next write is a whole one */
+			json_object_clear(
+				networks->acls->lists); /* the next write is a whole one */
 	} else if (networks->swept) {
 		acls_end(networks);
 	}

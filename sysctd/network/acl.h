@@ -91,6 +91,9 @@ void acl_log_read(const struct server *server, int fd);
 
 /* All that is kept of an ACL, as lines of JSON; the caller frees it. */
 char *acl_log_get(const struct server *server, int64_t id);
+
+/* A starting daemon: logs of ACLs that are gone go. @rows: {name: {"id"}}. */
+void acl_log_sweep(const struct server *server, const json_t *rows);
 void acl_log_delete(const struct server *server, int64_t id);
 
 #endif

@@ -15,7 +15,8 @@ static bool names_itself(const json_t *rules, const char *name)
 		size_t i;
 		const json_t *rule;
 		json_array_foreach (json_object_get(rules, directions[d]), i, rule)
-			if (acl_list_has(json_string_value(json_object_get(rule, "source")), name) ||
+			if (acl_list_has(json_string_value(json_object_get(rule, "source")),
+					 name) ||
 			    acl_list_has(json_string_value(json_object_get(rule, "destination")),
 					 name))
 				return true;

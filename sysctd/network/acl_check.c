@@ -13,8 +13,8 @@
 enum { NAME_MAX_LENGTH = 63, PORT_MAX = 65535, RULES_MAX = 1000 };
 
 static const char *const fields[] = {
-	"action",    "source",	  "destination", "protocol",	"source_port", "destination_port",
-	"icmp_type", "icmp_code", "description", "state",	NULL,
+	"action",    "source",	  "destination", "protocol", "source_port", "destination_port",
+	"icmp_type", "icmp_code", "description", "state",    NULL,
 };
 
 static const char *value_of(const json_t *rule, const char *field)
@@ -119,10 +119,11 @@ static int check_subject(const char *subject, const char *field, const char *pro
 {
 	int family = acl_subject_family(subject);
 	if (*subject == '@' || *subject == '#')
-		return error_set(error, ERROR_UNSUPPORTED,
-				 "%s \"%s\": only networks of type ovn have such names, which sysct "
-				 "has not",
-				 field, subject);
+		return error_set(
+			error, ERROR_UNSUPPORTED,
+			"%s \"%s\": only networks of type ovn have such names, which sysct "
+			"has not",
+			field, subject);
 	if (!family && acl_check_name(subject, NULL) < 0)
 		return error_set(error, ERROR_INVALID,
 				 "%s \"%s\" is neither an address, a subnet, a range FIRST-LAST "

@@ -11,6 +11,7 @@
 #include "network/acl.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -82,8 +83,7 @@ int acl_log_open(const struct server *server)
 	unsigned group = acl_log_group(server);
 	struct timeval patience = {.tv_sec = 1};
 	cleanup_close int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-	if (fd >= 0 &&
-	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0 &&
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0 &&
 	    configure(fd, group, NFULA_CFG_CMD, &bind_group, sizeof(bind_group)) == 0 &&
 	    configure(fd, group, NFULA_CFG_MODE, &mode, sizeof(mode)) == 0 &&
 	    configure(fd, group, NFULA_CFG_QTHRESH, &at_once, sizeof(at_once)) == 0 &&
@@ -140,8 +140,7 @@ static void describe_transport(json_t *line, int protocol, const unsigned char *
 			   : protocol == ICMP4 ? "icmp4"
 			   : protocol == ICMP6 ? "icmp6"
 					       : NULL;
-	json_object_set_new(line, "proto",
-			    name ? json_string(name) : json_sprintf("%d", protocol));
+	json_object_set_new(line, "proto", name ? json_string(name) : json_sprintf("%d", protocol));
 	if ((protocol == TCP || protocol == UDP) && left >= 4) {
 		add_port(line, "src_port", at);
 		add_port(line, "dst_port", at + 2);
@@ -242,8 +241,7 @@ void acl_log_read(const struct server *server, int fd)
 		const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)bytes;
 		for (; NLMSG_OK(message, length); message = NLMSG_NEXT(message, length)) {
 			struct packet packet = {0};
-			if (message->nlmsg_type !=
-				    (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET) ||
+			if (message->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET) ||
 			    message->nlmsg_len < BODY)
 				continue;
 			take_attributes((const unsigned char *)message + BODY,
@@ -273,4 +271,24 @@ void acl_log_delete(const struct server *server, int64_t id)
 		cleanup_free char *path = path_of(server, id, suffixes[i]);
 		unlink(path);
 	}
+}
+
+static bool has_id(const json_t *rows, long long id)
+{
+	const char *name;
+	json_t *row;
+	json_object_foreach ((json_t *)rows, name, row)
+		if (json_integer_value(json_object_get(row, "id")) == id)
+			return true;
+	return false;
+}
+
+void acl_log_sweep(const struct server *server, const json_t *rows)
+{
+	cleanup_free char *path = memory_printf("%s/network-acls", server->paths.log);
+	cleanup_dir DIR *dir = opendir(path);
+	struct dirent *entry;
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && !has_id(rows, strtoll(entry->d_name, NULL, 10)))
+			unlinkat(dirfd(dir), entry->d_name, 0);
 }

@@ -38,8 +38,8 @@ void acl_rules_subjects(const json_t *row, json_t *names)
 		const json_t *rule, *item;
 		json_array_foreach (json_object_get(row, directions[d]), i, rule)
 			for (int side = 0; side < 2; side++) {
-				json_t *items =
-					acl_list_split(value_of(rule, side ? "source" : "destination"));
+				json_t *items = acl_list_split(
+					value_of(rule, side ? "source" : "destination"));
 				json_array_foreach (items, k, item)
 					if (!acl_subject_family(json_string_value(item)))
 						json_array_append(names, (json_t *)item);
@@ -69,13 +69,13 @@ static json_t *match_subjects(const struct acl_writing *writing, const char *lis
 		if (found == family)
 			strbuf_printf(&literals, "%s%s", literals.length ? ", " : "", subject);
 		if (row)
-			json_array_append_new(matches, json_sprintf("%s %s @m%lld_%d ", protocol,
-								    side, id_of(row),
-								    family == AF_INET ? 4 : 6));
+			json_array_append_new(matches,
+					      json_sprintf("%s %s @m%lld_%d ", protocol, side,
+							   id_of(row), family == AF_INET ? 4 : 6));
 	}
 	if (literals.length)
-		json_array_append_new(matches, json_sprintf("%s %s { %s } ", protocol, side,
-							    literals.text));
+		json_array_append_new(matches,
+				      json_sprintf("%s %s { %s } ", protocol, side, literals.text));
 	json_decref(items);
 	return matches;
 }
@@ -144,9 +144,10 @@ static void write_family(const struct acl_writing *writing, const json_t *rule, 
 	const json_t *source, *destination;
 	json_array_foreach (from, i, source)
 		json_array_foreach (to, k, destination) {
-			cleanup_free char *match = memory_printf(
-				"%s%s%s%s", family_match(writing, family),
-				json_string_value(source), json_string_value(destination), protocol);
+			cleanup_free char *match =
+				memory_printf("%s%s%s%s", family_match(writing, family),
+					      json_string_value(source),
+					      json_string_value(destination), protocol);
 			write_rule(writing, match, value_of(rule, "action"), prefix);
 		}
 	json_decref(from);
@@ -156,8 +157,8 @@ static void write_family(const struct acl_writing *writing, const json_t *rule, 
 static void write_one(const struct acl_writing *writing, const json_t *row, const json_t *rule,
 		      const char *direction)
 {
-	cleanup_free char *logged = memory_printf("sysct %lld %s %s ", id_of(row), direction,
-						  value_of(rule, "action"));
+	cleanup_free char *logged =
+		memory_printf("sysct %lld %s %s ", id_of(row), direction, value_of(rule, "action"));
 	const char *prefix = value_is(rule, "state", "logged") ? logged : NULL;
 	bool any = !value_of(rule, "source") && !value_of(rule, "destination");
 	if (value_is(rule, "protocol", "icmp4")) {
@@ -222,8 +223,7 @@ void acl_rules_write_list(const struct acl_writing *writing, const char *name,
 		size_t i;
 		const json_t *item;
 		json_array_foreach (list->names, i, item) {
-			const json_t *row =
-				json_object_get(writing->rows, json_string_value(item));
+			const json_t *row = json_object_get(writing->rows, json_string_value(item));
 			if (row)
 				strbuf_printf(writing->text, "    jump a%lld_%s_%s\n", id_of(row),
 					      list->direction, actions[a]);

@@ -11,10 +11,10 @@ struct network;
 struct networks;
 
 struct acls {
-	char *table;   /* name of both */
-	json_t *rows;  /* {name: {"id", "ingress", "egress"}} */
-	json_t *lists; /* {key of a list: name of its chain} that the tables have */
-	json_t *subjects; /* {name: true} of ACLs whose sets the tables have */
+	char *table;	   /* name of both */
+	json_t *rows;	   /* {name: {"id", "ingress", "egress"}} */
+	json_t *lists;	   /* {key of a list: name of its chain} that the tables have */
+	json_t *subjects;  /* {name: true} of ACLs whose sets the tables have */
 	bool bridge, inet; /* which table is there */
 	bool ended;	   /* none is, and none of a daemon before us */
 	char *bridge_rules, *inet_rules; /* as they were written */

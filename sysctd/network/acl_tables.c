@@ -35,15 +35,18 @@ static const char state[] =
 	"flags dynamic,timeout; size 262144; timeout 1d; }\n"
 	"  set echo4 { typeof ip saddr . ip daddr . icmp id; flags dynamic,timeout; size 65536; "
 	"timeout 30s; }\n"
-	"  set echo6 { typeof ip6 saddr . ip6 daddr . icmpv6 id; flags dynamic,timeout; size 65536; "
+	"  set echo6 { typeof ip6 saddr . ip6 daddr . icmpv6 id; flags dynamic,timeout; size "
+	"65536; "
 	"timeout 30s; }\n"
-	"  set other4 { typeof ip saddr . ip daddr . meta l4proto; flags dynamic,timeout; size 65536; "
+	"  set other4 { typeof ip saddr . ip daddr . meta l4proto; flags dynamic,timeout; size "
+	"65536; "
 	"timeout 10m; }\n"
 	"  set other6 { typeof ip6 saddr . ip6 daddr . meta l4proto; flags dynamic,timeout; "
 	"size 65536; timeout 10m; }\n"
 	"  set pieces4 { typeof ip saddr . ip daddr . ip protocol . ip id; flags dynamic,timeout; "
 	"size 65536; timeout 30s; }\n"
-	"  set pieces6 { typeof ip6 saddr . ip6 daddr . frag id; flags dynamic,timeout; size 65536; "
+	"  set pieces6 { typeof ip6 saddr . ip6 daddr . frag id; flags dynamic,timeout; size "
+	"65536; "
 	"timeout 30s; }\n"
 	"  set pairs4 { typeof @nh,96,32 . @nh,128,32; flags dynamic,timeout; size 65536; "
 	"timeout 10m; }\n"
@@ -94,8 +97,10 @@ static const char known[] =
 	"    " IP6 "icmpv6 type 129 ip6 daddr . ip6 saddr . icmpv6 id @echo6 accept\n"
 	"    " IP4 "icmp type { 3, 11, 12 } @th,160,32 . @th,192,32 @pairs4 accept\n"
 	"    " IP6 "icmpv6 type { 1, 2, 3, 4 } @th,128,128 . @th,256,128 @pairs6 accept\n"
-	"    " IP4 "meta l4proto != { 1, 6, 17 } ip daddr . ip saddr . meta l4proto @other4 accept\n"
-	"    " IP6 "meta l4proto != { 6, 17, 58 } ip6 daddr . ip6 saddr . meta l4proto @other6 accept\n"
+	"    " IP4
+	"meta l4proto != { 1, 6, 17 } ip daddr . ip saddr . meta l4proto @other4 accept\n"
+	"    " IP6
+	"meta l4proto != { 6, 17, 58 } ip6 daddr . ip6 saddr . meta l4proto @other6 accept\n"
 	"  }\n";
 
 /* "fresh" keeps one NIC from filling the sets for all. */
@@ -113,15 +118,18 @@ static const char record[] =
 	"    " IP6 TU R6 " @answered6 update @answered6 { " R6 " } return\n"
 	"    " IP4 TU R4 " @opened4 goto answer4\n"
 	"    " IP6 TU R6 " @opened6 goto answer6\n"
-	"    " IP4 TU K4 " != @opened4 update @fresh { iifname limit rate over 2000/second burst 8000 "
+	"    " IP4 TU K4
+	" != @opened4 update @fresh { iifname limit rate over 2000/second burst 8000 "
 	"packets } return\n"
-	"    " IP6 TU K6 " != @opened6 update @fresh { iifname limit rate over 2000/second burst 8000 "
+	"    " IP6 TU K6
+	" != @opened6 update @fresh { iifname limit rate over 2000/second burst 8000 "
 	"packets } return\n"
 	"    " IP4 TU "update @opened4 { " K4 " } return\n"
 	"    " IP6 TU "update @opened6 { " K6 " } return\n"
 	"    " IP4 "icmp type 8 update @echo4 { ip saddr . ip daddr . icmp id }\n"
 	"    " IP6 "icmpv6 type 128 update @echo6 { ip6 saddr . ip6 daddr . icmpv6 id }\n"
-	"    " IP4 "meta l4proto != { 1, 6, 17 } update @other4 { ip saddr . ip daddr . meta l4proto }\n"
+	"    " IP4
+	"meta l4proto != { 1, 6, 17 } update @other4 { ip saddr . ip daddr . meta l4proto }\n"
 	"    " IP6
 	"meta l4proto != { 6, 17, 58 } update @other6 { ip6 saddr . ip6 daddr . meta l4proto }\n"
 	"  }\n"

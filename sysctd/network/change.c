@@ -45,7 +45,8 @@ static int create_locked(struct networks *networks, struct object_row *row, stru
 			 struct error **error)
 {
 	struct db *db = networks->server->db;
-	if (check_overlap(networks, network, error) < 0 || check_acls(networks, network, error) < 0 ||
+	if (check_overlap(networks, network, error) < 0 ||
+	    check_acls(networks, network, error) < 0 ||
 	    db_object_create(db, &db_networks, row, error) < 0)
 		return -1;
 	fault_point("network.row");

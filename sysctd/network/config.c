@@ -221,10 +221,11 @@ static const struct {
 	 "Network ACLs, separated by commas, for what enters and leaves the network."},
 	{"security.acls.default.egress.action", "reject", acl_check_default,
 	 "`allow`, `drop` or `reject`: what leaves it and matches no rule."},
-	{"security.acls.default.egress.logged", "false", check_bool, "`true`: that is logged."},
+	{"security.acls.default.egress.logged", "false", nic_check_bool, "`true`: that is logged."},
 	{"security.acls.default.ingress.action", "reject", acl_check_default,
 	 "`allow`, `drop` or `reject`: what enters it and matches no rule."},
-	{"security.acls.default.ingress.logged", "false", check_bool, "`true`: that is logged."},
+	{"security.acls.default.ingress.logged", "false", nic_check_bool,
+	 "`true`: that is logged."},
 	{"user.*", NULL, check_any, "Anything; sysct only keeps it."},
 };
 

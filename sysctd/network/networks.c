@@ -272,6 +272,7 @@ struct networks *networks_create(struct server *server, struct error **error)
 		.server = server,
 		.running = json_object(),
 		.hwaddrs = json_object(),
+		.acl_log = -1,
 		.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 	};
 	pthread_mutex_init(&networks->lock, NULL);
@@ -282,7 +283,6 @@ struct networks *networks_create(struct server *server, struct error **error)
 		return NULL;
 	}
 	guard_open(networks);
-	networks->acl_log = acl_log_open(server);
 	start_all(networks);
 	int problem = pthread_create(&networks->thread, NULL, run_thread, networks);
 	if (!problem)
