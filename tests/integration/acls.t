@@ -399,7 +399,8 @@ sysct network set $bridge security.acls= security.acls.default.ingress.action= s
 is "$(try uplink alice tcp/82)" open "without them"
 fails -n "no table is left" nft list table inet "$table"
 sysct network delete second
-sysct network acl delete edge guarded clients jail web
+sysct network acl delete edge guarded jail web
+sysct network acl delete clients
 is "$(sysct network acl list -f csv)" "" "unused ACLs are deleted"
 is "$(find "$SYSCT_DIR/log/network-acls" -type f)" "" "with their logs"
 daemon_end

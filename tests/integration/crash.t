@@ -61,6 +61,9 @@ command_for() { # POINT
 	stop.* | ended.* | monitor.ended | monitor.taken-down) echo "stop -f victim" ;;
 	delete.*) echo "delete -f victim" ;;
 	rename.*) echo "rename victim renamed" ;;
+	acl.created) echo "network acl create victim-acl" ;;
+	acl.row) echo "network acl rule add victim-acl ingress action=drop" ;;
+	acl.deleted) echo "network acl delete victim-acl" ;;
 	network.deleted) echo "network delete victim0" ;;
 	network.*) echo "network create victim0" ;;
 	esac
@@ -68,7 +71,8 @@ command_for() { # POINT
 
 prepare() { # POINT: the victim as its command wants it
 	case $(command_for "$1") in
-	launch* | 'network create'*) return 0 ;;
+	launch* | 'network create'* | 'network acl create'*) return 0 ;;
+	'network acl'*) sysct network acl create victim-acl ;;
 	network*) sysct network create victim0 ;;
 	rename*) sysct init busybox victim ;;
 	*) sysct launch busybox victim ;;
@@ -102,6 +106,7 @@ pass() { # POINT
 	sysct delete -f victim >/dev/null 2>&1 || true
 	sysct delete -f renamed >/dev/null 2>&1 || true
 	sysct network delete victim0 >/dev/null 2>&1 || true
+	sysct network acl delete victim-acl >/dev/null 2>&1 || true
 	ok -n "$point: the name can be used again" sysct launch busybox victim
 	ok -n "$point: and deleted" sysct delete -f victim
 }
