@@ -346,22 +346,31 @@ static void take(struct acls *acls, const struct collection *all)
 	acls->ended = false;
 }
 
+/* A table as nft(8) lists it; NULL when there is none. Out of the whole family: a table alone is listed
+ * by way of all elements of its sets, and those of the state may be many. */
+static char *list_table(const struct acls *acls, const char *family)
+{
+	cleanup_free char *what = memory_printf("ruleset %s", family);
+	cleanup_free char *start = memory_printf("table %s %s {\n", family, acls->table);
+	cleanup_free char *all = nftables_list(what, false);
+	const char *found = all ? strstr(all, start) : NULL;
+	const char *end = found ? strstr(found, "\n}\n") : NULL;
+	return end ? memory_strndup(found, (size_t)(end - found)) : NULL;
+}
+
 static void remember(struct acls *acls)
 {
-	cleanup_free char *bridge = memory_printf("table bridge %s", acls->table);
-	cleanup_free char *inet = memory_printf("table inet %s", acls->table);
 	free(acls->bridge_rules);
 	free(acls->inet_rules);
-	acls->bridge_rules = acls->bridge ? nftables_list(bridge, false) : NULL;
-	acls->inet_rules = acls->inet ? nftables_list(inet, false) : NULL;
+	acls->bridge_rules = acls->bridge ? list_table(acls, "bridge") : NULL;
+	acls->inet_rules = acls->inet ? list_table(acls, "inet") : NULL;
 }
 
 /* What is known of connections stays where the kernel takes it, else they begin anew. */
 static int run_all(const struct collection *all, struct error **error)
 {
 	struct acls *acls = all->networks->acls;
-	cleanup_free char *what = memory_printf("table bridge %s", acls->table);
-	cleanup_free char *listing = all->bridge ? nftables_list(what, false) : NULL;
+	cleanup_free char *listing = all->bridge ? list_table(acls, "bridge") : NULL;
 	cleanup_strbuf struct strbuf keeping = {0}, anew = {0};
 	if (listing) {
 		write_all(all, &keeping, listing);
@@ -449,10 +458,9 @@ int acls_change(struct networks *networks, const json_t *old, const json_t *new,
 	return 0;
 }
 
-static bool differs(const char *family, const char *table, const char *wanted)
+static bool differs(const struct acls *acls, const char *family, const char *wanted)
 {
-	cleanup_free char *what = memory_printf("table %s %s", family, table);
-	cleanup_free char *found = wanted ? nftables_list(what, false) : NULL;
+	cleanup_free char *found = wanted ? list_table(acls, family) : NULL;
 	return wanted && (!found || strcmp(found, wanted) != 0);
 }
 
@@ -460,8 +468,8 @@ void acls_mend(struct networks *networks)
 {
 	cleanup_error struct error *error = NULL;
 	const struct acls *acls = networks->acls;
-	if (!differs("bridge", acls->table, acls->bridge_rules) &&
-	    !differs("inet", acls->table, acls->inet_rules))
+	if (!differs(acls, "bridge", acls->bridge_rules) &&
+	    !differs(acls, "inet", acls->inet_rules))
 		return;
 	log_event(LOG_LEVEL_WARNING, NULL,
 		  "somebody changed the tables %s of nftables; writing them again", acls->table);

@@ -218,7 +218,8 @@ void acl_rules_write_list(const struct acl_writing *writing, const char *name,
 	if (writing->bridge)
 		strbuf_printf(writing->text, "    jump known\n    jump %s\n", list->direction);
 	else
-		strbuf_append(writing->text, "    ct state established,related accept\n");
+		strbuf_append(writing->text, "    ct state established ct direction reply accept\n"
+					     "    ct state related accept\n");
 	for (int a = 0; a < ACTIONS; a++) {
 		size_t i;
 		const json_t *item;

@@ -52,11 +52,12 @@ static const char state[] =
 	"timeout 10m; }\n"
 	"  set pairs6 { typeof @nh,64,128 . @nh,192,128; flags dynamic,timeout; size 65536; "
 	"timeout 10m; }\n"
-	"  set fresh { type ifname; flags dynamic,timeout; size 65536; timeout 1m; }\n";
+	"  set fresh { type ifname; flags dynamic,timeout; size 65536; timeout 1m; }\n"
+	"  set split { type ifname; flags dynamic,timeout; size 65536; timeout 1m; }\n";
 
 static const char *const state_sets[] = {"opened4", "opened6", "answered4", "answered6", "echo4",
 					 "echo6",   "other4",  "other6",    "pieces4",	 "pieces6",
-					 "pairs4",  "pairs6",  "fresh"};
+					 "pairs4",  "pairs6",  "fresh",	    "split"};
 
 /* By host's end, MAC address and IP address of the NICs that have ACLs. */
 static const char elements[] = "  set ports { type ifname; }\n"
@@ -103,13 +104,14 @@ static const char known[] =
 	"meta l4proto != { 6, 17, 58 } ip6 daddr . ip6 saddr . meta l4proto @other6 accept\n"
 	"  }\n";
 
-/* "fresh" keeps one NIC from filling the sets for all. */
+/* "fresh" and "split" keep one NIC from filling the sets for all. */
+#define NOT_TOO_FAST(set)                                                                          \
+	"update @" set " { iifname limit rate over 2000/second burst 8000 packets } return\n"
+
 static const char record[] =
 	"  chain record {\n"
-	"    " IP4 "update @pairs4 { @nh,96,32 . @nh,128,32 }\n"
-	"    " IP6 "update @pairs6 { @nh,64,128 . @nh,192,128 }\n"
-	"    " IP4 "ip frag-off & 0x3fff == 0x2000 update @pieces4 { " F4 " }\n"
-	"    " IP6 "frag frag-off 0 frag more-fragments 1 update @pieces6 { " F6 " }\n"
+	"    " IP4 "ip frag-off & 0x3fff == 0x2000 jump piece\n"
+	"    " IP6 "frag frag-off 0 frag more-fragments 1 jump piece\n"
 	"    " IP4 END "delete @answered4 { " R4 " }\n"
 	"    " IP4 END "delete @answered4 { " K4 " }\n"
 	"    " IP6 END "delete @answered6 { " R6 " }\n"
@@ -118,29 +120,43 @@ static const char record[] =
 	"    " IP6 TU R6 " @answered6 update @answered6 { " R6 " } return\n"
 	"    " IP4 TU R4 " @opened4 goto answer4\n"
 	"    " IP6 TU R6 " @opened6 goto answer6\n"
-	"    " IP4 TU K4
-	" != @opened4 update @fresh { iifname limit rate over 2000/second burst 8000 "
-	"packets } return\n"
-	"    " IP6 TU K6
-	" != @opened6 update @fresh { iifname limit rate over 2000/second burst 8000 "
-	"packets } return\n"
-	"    " IP4 TU "update @opened4 { " K4 " } return\n"
-	"    " IP6 TU "update @opened6 { " K6 " } return\n"
-	"    " IP4 "icmp type 8 update @echo4 { ip saddr . ip daddr . icmp id }\n"
-	"    " IP6 "icmpv6 type 128 update @echo6 { ip6 saddr . ip6 daddr . icmpv6 id }\n"
-	"    " IP4
-	"meta l4proto != { 1, 6, 17 } update @other4 { ip saddr . ip daddr . meta l4proto }\n"
-	"    " IP6
-	"meta l4proto != { 6, 17, 58 } update @other6 { ip6 saddr . ip6 daddr . meta l4proto }\n"
-	"  }\n"
-	"  chain answer4 {\n"
-	"    meta l4proto 17 update @opened4 { " R4 " }\n"
-	"    meta l4proto 6 tcp flags & (syn | ack) == syn | ack update @answered4 { " R4 " }\n"
-	"  }\n"
-	"  chain answer6 {\n"
-	"    meta l4proto 17 update @opened6 { " R6 " }\n"
-	"    meta l4proto 6 tcp flags & (syn | ack) == syn | ack update @answered6 { " R6 " }\n"
-	"  }\n";
+	"    " IP4 TU K4 " @opened4 goto open4\n"
+	"    " IP6 TU K6 " @opened6 goto open6\n"
+	"    " NOT_TOO_FAST(
+		"fresh") "    " IP4 "goto open4\n"
+			 "    " IP6 "goto open6\n"
+			 "  }\n"
+			 "  chain piece {\n"
+			 "    " NOT_TOO_FAST(
+				 "split") "    " IP4 "update @pieces4 { " F4 " }\n"
+					  "    " IP6 "update @pieces6 { " F6 " }\n"
+					  "  }\n"
+					  "  chain open4 {\n"
+					  "    update @pairs4 { @nh,96,32 . @nh,128,32 }\n"
+					  "    " TU "update @opened4 { " K4 " } return\n"
+					  "    icmp type 8 update @echo4 { ip saddr . ip daddr . "
+					  "icmp id } return\n"
+					  "    meta l4proto != { 1, 6, 17 } update @other4 { ip "
+					  "saddr . ip daddr . meta l4proto }\n"
+					  "  }\n"
+					  "  chain open6 {\n"
+					  "    update @pairs6 { @nh,64,128 . @nh,192,128 }\n"
+					  "    " TU "update @opened6 { " K6 " } return\n"
+					  "    icmpv6 type 128 update @echo6 { ip6 saddr . ip6 "
+					  "daddr . icmpv6 id } return\n"
+					  "    meta l4proto != { 6, 17, 58 } update @other6 { ip6 "
+					  "saddr . ip6 daddr . meta l4proto }\n"
+					  "  }\n"
+					  "  chain answer4 {\n"
+					  "    meta l4proto 17 update @opened4 { " R4 " }\n"
+					  "    meta l4proto 6 tcp flags & (syn | ack) == syn | ack "
+					  "update @answered4 { " R4 " }\n"
+					  "  }\n"
+					  "  chain answer6 {\n"
+					  "    meta l4proto 17 update @opened6 { " R6 " }\n"
+					  "    meta l4proto 6 tcp flags & (syn | ack) == syn | ack "
+					  "update @answered6 { " R6 " }\n"
+					  "  }\n";
 
 /* What always works: DHCP, DNS, neighbours and routers, between a NIC and its network's own. */
 static const char essentials[] =

@@ -76,7 +76,7 @@ four[-]=${gateway%/*} six[-]=${gateway6%/*} four[uplink]=203.0.113.1 six[uplink]
 ip -n uplink route add "${gateway%.*}.0/24" via 198.51.100.2
 ip -n uplink route add "$(cut -d: -f1-4 <<<"$gateway6")::/64" via 2001:db8:1::2
 # The bridge alone must do it: nothing of a bridge comes to the host's IP, as on most hosts.
-for call in /proc/sys/net/bridge/bridge-nf-call-{ip,ip6}tables; do [ ! -e $call ] || echo 0 >$call; done
+for call in /proc/sys/net/bridge/bridge-nf-call-{ip,ip6}tables; do [ ! -e "$call" ] || echo 0 >"$call"; done
 
 # --- ACLs and their rules ---
 
@@ -187,7 +187,10 @@ sysct exec alice -- sh -c 'nc -l -p 8000 -e cat' &
 listener=$!
 listens() { sysct exec alice -- netstat -ltn | grep -q ':8000 '; }
 wait_until 10 listens || bail "alice does not listen"
+# shellcheck disable=SC2034 # the shell sets its variables
 coproc talk { exec sysct exec server -- nc "${four[alice]}" 8000; }
+# shellcheck disable=SC2154
+talker=$talk_PID
 echo before >&"${talk[1]}"
 read -r -t 10 line <&"${talk[0]}" || true
 is "$line" before "a connection"
@@ -199,8 +202,14 @@ nic server security.acls.default.egress.action=allow
 echo again >&"${talk[1]}"
 read -r -t 10 line <&"${talk[0]}" || true
 is "$line" again "and when the NIC changes"
-kill "$talk_PID" "$listener" 2>/dev/null || true
-wait "$talk_PID" "$listener" 2>/dev/null || true
+nic server security.acls.default.egress.action=
+sysct network acl rule remove web egress destination_port=8000
+echo lost >&"${talk[1]}" || true
+fails -n "a connection that is not allowed any more ends" read -r -t 2 line <&"${talk[0]}"
+rule web egress action=allow protocol=tcp destination_port=8000
+nic server security.acls.default.egress.action=allow
+kill "$talker" "$listener" 2>/dev/null || true
+wait "$talker" "$listener" 2>/dev/null || true
 is "$(try server alice tcp/8001)" open "default.egress.action=allow"
 nic server security.acls.default.egress.action=drop
 is "$(try server alice tcp/8001)" silent "drop"
