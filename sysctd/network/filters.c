@@ -117,9 +117,8 @@ static void write_client(const struct writing *writing, const json_t *nic, const
 	uint8_t mac[LINK_ADDRESS_SIZE];
 	if (!link_address_parse(nic_value(nic, "hwaddr"), mac))
 		return;
-	cleanup_free char *element =
-		memory_printf("\"%s\" . 0x%02x%02x%02x%02x%02x%02x", name, mac[0], mac[1], mac[2],
-			      mac[3], mac[4], mac[5]);
+	cleanup_free char *element = memory_printf("\"%s\" . 0x%02x%02x%02x%02x%02x%02x", name,
+						   mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 	write_element(writing, "clients", element);
 }
 
