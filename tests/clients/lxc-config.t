@@ -67,7 +67,7 @@ complains "*already exists*" lxc config device add box nothing none
 ok lxc config device remove box nothing
 is "$(lxc config device show box)" "{}" "device remove"
 complains "Device doesn't exist" lxc config device remove box nothing
-complains "*not supported by sysct yet" lxc config device add box eth0 nic nictype=macvlan parent=eth0
+complains "*not supported by sysct" lxc config device add box eth0 nic nictype=sriov parent=eth0
 complains "*sysct supports no disk but*" lxc config device add box data disk source=/tmp path=/mnt
 is "$(lxc config device show box)" "{}" "what is refused changes nothing"
 
