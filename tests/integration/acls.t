@@ -301,6 +301,8 @@ for kind in fragment vlan type ipv4; do
 	is "$(spoof mallory alice $kind "${four[mallory]}" "${mac[alice]}")" "" "does not get round it: $kind"
 	is "$(spoof mallory alice $kind "${four[mallory]}")" "" "nor to all: $kind"
 done
+is "$(spoof carol alice type "${four[carol]}" "${mac[alice]}")" arrived "one who may send everything: what is not IP"
+is "$(spoof carol alice vlan "${four[carol]}" "${mac[alice]}")" "" "but no tags of VLANs, which hide what is inside"
 is "$(spoof mallory server fragment "${four[mallory]}" "${mac[server]}")" "" "to a NIC with ACLs: fragment"
 is "$(spoof bob server fragment "${four[bob]}" "${mac[server]}")" "" "nor from one without"
 is "$(spoof bob server type "${four[bob]}" "${mac[server]}")" "" "what is not IP"
