@@ -25,7 +25,7 @@ static int parse_port(const char *text, uint16_t *port, struct error **error)
 /* One of the list: "80" or "1000-1010". */
 static int add_ports(struct proxy_address *address, char *one, struct error **error)
 {
-	uint16_t first, last;
+	uint16_t first = 0, last = 0;
 	char *dash = strchr(one, '-');
 	if (dash)
 		*dash = '\0';

@@ -98,9 +98,10 @@ static void link_use(struct datagrams *datagrams, struct session *session)
 static void session_end(struct datagrams *datagrams, struct session *session)
 {
 	struct session **at = bucket(datagrams, &session->client, session->client_length);
-	while (*at != session)
+	while (*at && *at != session)
 		at = &(*at)->next;
-	*at = session->next;
+	if (*at)
+		*at = session->next;
 	unlink_use(datagrams, session);
 	event_loop_remove(&datagrams->proxy->loop, &session->source);
 	close(session->source.fd);
@@ -166,7 +167,7 @@ static void put_local(const struct session *session, struct msghdr *header)
 {
 	bool four = session->local_level == IPPROTO_IP;
 	size_t size = four ? sizeof(session->local.four) : sizeof(session->local.six);
-	if (session->local_level < 0) {
+	if (session->local_level < 9999) {
 		header->msg_control = NULL;
 		return;
 	}

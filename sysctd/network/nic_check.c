@@ -369,9 +369,9 @@ int nic_check_device(const json_t *device, struct error **error)
 		return error_set(
 			error, ERROR_INVALID,
 			"it has \"network\": then \"nictype\" and \"parent\" must not be set");
-	if (!name)
+	const struct nictype *type = name ? find_type(name) : NULL;
+	if (!type)
 		return error_set(error, ERROR_INVALID, "it needs \"network\", or \"nictype\"");
-	const struct nictype *type = find_type(name);
 	if (check_keys(device, type, error) < 0)
 		return -1;
 	if (!network && type->needs_parent && !parent)

@@ -54,7 +54,9 @@ static int serve(char **argv, int discard)
 		return 1;
 	for (;;) {
 		int client = accept(fd, NULL, NULL);
-		if (client >= 0 && fork() == 0)
+		if (client < 0)
+			continue;
+		if (fork() == 0)
 			serve_one(client, discard);
 		close(client);
 		while (waitpid(-1, NULL, WNOHANG) > 0)
@@ -82,7 +84,9 @@ static int ask(char **argv)
 	int fd = connect_to(argv), count = atoi(argv[2]);
 	long long *times = calloc((size_t)count, sizeof(*times));
 	char byte = 'x';
-	for (int i = 0; times && i < count; i++) {
+	if (!times || count <= 0)
+		return 2;
+	for (int i = 0; i < count; i++) {
 		long long start = now();
 		if (write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 1)
 			return 1;

@@ -31,7 +31,10 @@ four=$(sysct config get box volatile.eth0.ipv4.address)
 addressed() { sysct exec "$1" -- ip addr show eth0 | grep -q 'inet .*global'; }
 six_of() { sysct exec "$1" -- ip -6 addr show eth0 | sed -n 's,.*inet6 \(fd42[^/]*\)/.*,\1,p' | head -n 1; }
 has_six() { [ "$(six_of "$1")" ]; }
-for name in box other; do wait_until 20 addressed $name && wait_until 20 has_six $name || bail "no addresses"; done
+for name in box other; do
+	wait_until 20 addressed $name || bail "no IPv4 address"
+	wait_until 20 has_six $name || bail "no IPv6 address"
+done
 six=$(six_of box)
 serve peers "tcp:0.0.0.0:80"
 serve peers "tcp:[::]:81"
