@@ -8,6 +8,7 @@
 
 #include "db/instances.h"
 #include "error.h"
+#include "network/subnet.h"
 
 struct network;
 struct server;
@@ -34,6 +35,13 @@ const char **nic_names(const json_t *devices, size_t *count);
 
 /* volatile.DEVICE.KEY of a row, or NULL. */
 const char *nic_volatile(const struct instance_row *row, const char *device, const char *key);
+
+/**
+ * nic_ipv6 - the address that a described NIC has in the network: the one it is given, or that
+ * which router advertisements lead to (subnet_eui64()). False when it has none that is known.
+ * @network: may be NULL.
+ */
+bool nic_ipv6(const json_t *nic, const struct network *network, struct address *address);
 
 /* ---- descriptions for the runtime (nic_host.c); the keys are those of runtime/nics.h ---- */
 

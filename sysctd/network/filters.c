@@ -98,17 +98,12 @@ static void write_ipv6_all(const struct writing *writing, const struct network *
 	uint8_t mac[LINK_ADDRESS_SIZE];
 	struct subnet link = {{AF_INET6, {0xfe, 0x80}}, 64};
 	struct address address;
-	const char *given = nic_value(nic, "ipv6");
 	if (!link_address_parse(nic_value(nic, "hwaddr"), mac))
 		return;
 	address = subnet_eui64(&link, mac);
 	write_ipv6(writing, name, &address);
-	if (given && address_parse(AF_INET6, given, &address)) {
+	if (nic_ipv6(nic, network, &address))
 		write_ipv6(writing, name, &address);
-	} else if (network && network->ipv6.address.family && network->ipv6.prefix == 64) {
-		address = subnet_eui64(&network->ipv6, mac);
-		write_ipv6(writing, name, &address);
-	}
 }
 
 /* Asks DHCP for itself alone. */

@@ -108,21 +108,16 @@ static bool is_of_interest(const struct nlmsghdr *message)
 	}
 }
 
+static void rejoin(struct netlink *netlink, const json_t *nic)
+{
+	if (link_set_master(netlink, nic_value(nic, "host_name"), nic_value(nic, "bridge"), NULL) ==
+	    0)
+		nics_adjust(nic, NULL);
+}
+
 void guard_rejoin(const struct networks *networks, const char *bridge)
 {
-	cleanup_netlink struct netlink netlink = NETLINK_INIT;
-	const char *uuid;
-	json_t *nics;
-	const json_t *nic;
-	size_t i;
-	if (netlink_open(&netlink, NULL) < 0)
-		return;
-	json_object_foreach (networks->running, uuid, nics)
-		json_array_foreach (nics, i, nic)
-			if (nic_has(nic, "bridge", bridge) &&
-			    link_set_master(&netlink, nic_value(nic, "host_name"), bridge, NULL) ==
-				    0)
-				nics_adjust(nic, NULL);
+	networks_each_port(networks, bridge, rejoin);
 }
 
 static void mend_bridge(struct networks *networks, struct network *network)

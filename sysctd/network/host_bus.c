@@ -273,17 +273,14 @@ static void connect_bus(struct networks *networks)
 	watch(networks, bus);
 }
 
-static void forget_gone(const struct networks *networks)
+static void forget_gone(struct networks *networks)
 {
 	struct host_bus *host = networks->bus;
 	const char *bridge;
 	json_t *unused;
 	void *next;
 	json_object_foreach_safe (host->told, next, bridge, unused) {
-		const struct network *at = networks->first;
-		while (at && strcmp(at->name, bridge) != 0)
-			at = at->next;
-		if (at)
+		if (*networks_place(networks, bridge))
 			continue;
 		forget_in_firewalld(host, bridge);
 		json_object_del(host->told, bridge);
@@ -292,7 +289,6 @@ static void forget_gone(const struct networks *networks)
 
 static void tell_all(struct networks *networks)
 {
-	networks->bus_stale = false;
 	forget_gone(networks);
 	for (const struct network *at = networks->first; at; at = at->next) {
 		tell_resolved(networks->bus, at);

@@ -286,19 +286,13 @@ void host_side_sweep(const struct networks *networks)
 			host_side_down(networks, entry->d_name);
 }
 
+static void mend(struct netlink *netlink, const json_t *nic)
+{
+	filter_vlans(netlink, nic, NULL);
+	change_routes(netlink, nic, true, NULL);
+}
+
 void host_side_mend(const struct networks *networks, const char *bridge)
 {
-	cleanup_netlink struct netlink netlink = NETLINK_INIT;
-	const char *uuid;
-	json_t *nics;
-	const json_t *nic;
-	size_t i;
-	if (netlink_open(&netlink, NULL) < 0)
-		return;
-	json_object_foreach (networks->running, uuid, nics)
-		json_array_foreach (nics, i, nic)
-			if (nic_has(nic, "bridge", bridge)) {
-				filter_vlans(&netlink, nic, NULL);
-				change_routes(&netlink, nic, true, NULL);
-			}
+	networks_each_port(networks, bridge, mend);
 }

@@ -2,6 +2,7 @@
 #ifndef SYSCT_NETWORK_MANAGER_H
 #define SYSCT_NETWORK_MANAGER_H
 
+#include "netlink.h"
 #include "network/network.h"
 
 struct networks {
@@ -40,6 +41,10 @@ void network_set_problem(struct network *network, const struct error *error);
 
 /* Takes the lock without a network; networks_release() gives it back. */
 void networks_hold(struct server *server);
+
+/* Calls @visit, with a socket of the host's, for each running NIC that belongs into the bridge. */
+void networks_each_port(const struct networks *networks, const char *bridge,
+			void (*visit)(struct netlink *netlink, const json_t *nic));
 
 /* dnsmasq forgets the lease of a MAC address, and the name with it (release.c). */
 void network_release_lease(const struct network *network, const char *hwaddr, const char *ipv4);

@@ -13,7 +13,6 @@
 #include "cleanup.h"
 #include "file.h"
 #include "instance/internal.h"
-#include "links.h"
 #include "log.h"
 #include "memory.h"
 #include "network/addresses.h"
@@ -36,25 +35,22 @@ static void add_host(struct strbuf *hosts, const char *address, const char *name
 static void add_nic(const struct network *network, const char *name, const json_t *nic,
 		    struct strbuf *hosts, struct strbuf *dhcp)
 {
-	uint8_t mac[LINK_ADDRESS_SIZE];
-	char eui[ADDRESS_TEXT];
-	const char *ipv4 = nic_value(nic, "ipv4"), *ipv6 = nic_value(nic, "ipv6");
+	char ipv6[ADDRESS_TEXT];
+	struct address address;
+	const char *ipv4 = nic_value(nic, "ipv4");
 	strbuf_append(dhcp, nic_value(nic, "hwaddr"));
 	if (ipv4 && network->ipv4.address.family) {
 		strbuf_printf(dhcp, ",%s", ipv4);
 		add_host(hosts, ipv4, name, network);
 	}
-	if (network->ipv6.prefix == 64 && network->ipv6.address.family && !ipv6 &&
-	    link_address_parse(nic_value(nic, "hwaddr"), mac)) {
-		struct address address = subnet_eui64(&network->ipv6, mac);
-		address_format(&address, eui);
-		ipv6 = eui;
-	}
+	bool known = nic_ipv6(nic, network, &address);
+	if (known)
+		address_format(&address, ipv6);
 	/* A DHCPv6 server gives what router advertisements would lead to, so that names are right. */
-	if (ipv6 && network_config_bool(network->config, "ipv6.dhcp.stateful"))
+	if (known && network_config_bool(network->config, "ipv6.dhcp.stateful"))
 		strbuf_printf(dhcp, ",[%s]", ipv6);
 	strbuf_append(dhcp, "\n");
-	if (ipv6 && network->ipv6.address.family)
+	if (known && network->ipv6.address.family)
 		add_host(hosts, ipv6, name, network);
 }
 

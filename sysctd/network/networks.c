@@ -17,6 +17,7 @@
 #include "file.h"
 #include "log.h"
 #include "memory.h"
+#include "network/addresses.h"
 #include "network/host_bus.h"
 #include "network/manager.h"
 #include "network/nic.h"
@@ -73,6 +74,22 @@ struct network *networks_find(struct server *server, const char *name, struct er
 	error_set(error, ERROR_NOT_FOUND, "Network not found: there is no managed network \"%s\"",
 		  name);
 	return NULL;
+}
+
+void networks_each_port(const struct networks *networks, const char *bridge,
+			void (*visit)(struct netlink *netlink, const json_t *nic))
+{
+	cleanup_netlink struct netlink netlink = NETLINK_INIT;
+	const char *uuid;
+	json_t *nics;
+	const json_t *nic;
+	size_t i;
+	if (netlink_open(&netlink, NULL) < 0)
+		return;
+	json_object_foreach (networks->running, uuid, nics)
+		json_array_foreach (nics, i, nic)
+			if (nic_has(nic, "bridge", bridge))
+				visit(&netlink, nic);
 }
 
 /* ---- one network ---- */

@@ -47,6 +47,19 @@ const char *nic_volatile(const struct instance_row *row, const char *device, con
 	return json_string_value(json_object_get(row->config, name));
 }
 
+bool nic_ipv6(const json_t *nic, const struct network *network, struct address *address)
+{
+	uint8_t mac[LINK_ADDRESS_SIZE];
+	const char *given = nic_value(nic, "ipv6");
+	if (given && address_parse(AF_INET6, given, address))
+		return true;
+	if (!network || !network->ipv6.address.family || network->ipv6.prefix != 64 ||
+	    !link_address_parse(nic_value(nic, "hwaddr"), mac))
+		return false;
+	*address = subnet_eui64(&network->ipv6, mac);
+	return true;
+}
+
 /* The lowest ethN that no device is given. */
 static void pick_name(const json_t *devices, const json_t *nics, char name[static IFNAMSIZ])
 {

@@ -31,22 +31,18 @@ void nic_add_list(json_t *nic, const char *key, const char *list, const char *pr
 
 void nic_set_gateways(json_t *nic, const struct network *network)
 {
-	uint8_t mac[LINK_ADDRESS_SIZE];
 	char text[ADDRESS_TEXT];
-	const char *ipv4 = nic_value(nic, "ipv4"), *ipv6 = nic_value(nic, "ipv6");
+	struct address address;
+	const char *ipv4 = nic_value(nic, "ipv4");
 	if (!json_object_get(nic, "routes"))
 		return;
 	json_object_set_new(nic, "route_device", json_string(network->name));
 	if (ipv4)
 		json_object_set_new(nic, "via4", json_string(ipv4));
-	if (!ipv6 && network->ipv6.address.family && network->ipv6.prefix == 64 &&
-	    link_address_parse(nic_value(nic, "hwaddr"), mac)) {
-		struct address address = subnet_eui64(&network->ipv6, mac);
-		address_format(&address, text);
-		ipv6 = text;
-	}
-	if (ipv6)
-		json_object_set_new(nic, "via6", json_string(ipv6));
+	if (!nic_ipv6(nic, network, &address))
+		return;
+	address_format(&address, text);
+	json_object_set_new(nic, "via6", json_string(text));
 }
 
 /* "eth1", or its VLAN, which host_side.c makes. */
