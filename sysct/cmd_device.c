@@ -10,7 +10,8 @@
 
 static struct object target(const struct cli *cli)
 {
-	return (struct object){(enum object_kind)cli->options.command->variant, cli_word(cli, 0)};
+	return (struct object){(enum object_kind)cli->options.command->variant, cli_word(cli, 0),
+			       NULL};
 }
 
 static int no_device(struct cli *cli, const char *name, struct error **error)

@@ -15,7 +15,7 @@
 static int run_show(struct cli *cli, struct error **error)
 {
 	cleanup_free char *fingerprint = image_resolve(cli, cli_word(cli, 0), error);
-	struct object object = {OBJECT_IMAGE, fingerprint};
+	struct object object = {OBJECT_IMAGE, fingerprint, NULL};
 	cleanup_json json_t *data = fingerprint ? object_read(cli, &object, error) : NULL;
 	if (!data)
 		return -1;
@@ -26,7 +26,7 @@ static int run_show(struct cli *cli, struct error **error)
 static int run_edit(struct cli *cli, struct error **error)
 {
 	cleanup_free char *fingerprint = image_resolve(cli, cli_word(cli, 0), error);
-	struct object object = {OBJECT_IMAGE, fingerprint};
+	struct object object = {OBJECT_IMAGE, fingerprint, NULL};
 	return fingerprint ? object_edit(cli, &object, error) : -1;
 }
 
@@ -53,7 +53,7 @@ static int run_delete(struct cli *cli, struct error **error)
 static int run_get_property(struct cli *cli, struct error **error)
 {
 	cleanup_free char *fingerprint = image_resolve(cli, cli_word(cli, 0), error);
-	struct object object = {OBJECT_IMAGE, fingerprint};
+	struct object object = {OBJECT_IMAGE, fingerprint, NULL};
 	cleanup_json json_t *data = fingerprint ? object_read(cli, &object, error) : NULL;
 	if (!data)
 		return -1;
@@ -77,7 +77,7 @@ static int change_property(json_t *body, void *data, struct error **error)
 static int run_change_property(struct cli *cli, struct error **error)
 {
 	cleanup_free char *fingerprint = image_resolve(cli, cli_word(cli, 0), error);
-	struct object object = {OBJECT_IMAGE, fingerprint};
+	struct object object = {OBJECT_IMAGE, fingerprint, NULL};
 	return fingerprint ? object_change(cli, &object, change_property, cli, error) : -1;
 }
 
@@ -139,7 +139,7 @@ static int run_alias_delete(struct cli *cli, struct error **error)
 
 static int run_alias_rename(struct cli *cli, struct error **error)
 {
-	struct object object = {OBJECT_ALIAS, cli_word(cli, 0)};
+	struct object object = {OBJECT_ALIAS, cli_word(cli, 0), NULL};
 	cleanup_free char *path = object_path(&object);
 	cleanup_reply struct reply reply = {0};
 	cleanup_json json_t *body = json_pack("{s:s}", "name", cli_word(cli, 1));

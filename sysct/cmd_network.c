@@ -12,6 +12,7 @@
 #include "input.h"
 #include "lib/cleanup.h"
 #include "lib/memory.h"
+#include "listing.h"
 #include "object.h"
 #include "operation.h"
 #include "output.h"
@@ -31,38 +32,16 @@ static void add_flag(struct table *table, const json_t *object, const char *key)
 	table_add(table, json_is_true(json_object_get(object, key)) ? "YES" : "NO");
 }
 
-/* GET @path, a list, and print it in the format asked for; @add adds the row of one entry. */
-static int print_list(struct cli *cli, const char *path, const char *const *headers, size_t columns,
-		      void (*add)(struct table *table, const json_t *entry), struct error **error)
-{
-	enum output_format format;
-	cleanup_table struct table table = {0};
-	if (output_format_parse(options_value(&cli->options, "format"), &format, error) < 0)
-		return cli_mark_usage(cli);
-	cleanup_json json_t *list = client_get(cli_client(cli), path, error);
-	if (!list)
-		return -1;
-	size_t index;
-	json_t *entry;
-	table_init(&table, headers, columns);
-	json_array_foreach (list, index, entry)
-		add(&table, entry);
-	table_sort(&table);
-	return output_print(&table, list, format, error);
-}
-
 static void add_network(struct table *table, const json_t *network)
 {
 	const json_t *config = json_object_get(network, "config");
-	cleanup_free char *used =
-		memory_printf("%zu", json_array_size(json_object_get(network, "used_by")));
 	table_add(table, json_text(network, "name"));
 	table_add(table, json_text(network, "type"));
 	add_flag(table, network, "managed");
 	table_add(table, json_text(config, "ipv4.address"));
 	table_add(table, json_text(config, "ipv6.address"));
 	table_add(table, json_text(network, "description"));
-	table_add(table, used);
+	listing_add_count(table, network, "used_by");
 	add_upper(table, json_text(network, "status"));
 }
 
@@ -70,8 +49,8 @@ static int run_list(struct cli *cli, struct error **error)
 {
 	static const char *const headers[] = {"NAME", "TYPE",	     "MANAGED", "IPV4",
 					      "IPV6", "DESCRIPTION", "USED BY", "STATE"};
-	return print_list(cli, "/1.0/networks?recursion=1", headers,
-			  sizeof(headers) / sizeof(headers[0]), add_network, error);
+	return listing_print(cli, "/1.0/networks?recursion=1", headers,
+			     sizeof(headers) / sizeof(headers[0]), add_network, error);
 }
 
 static void add_lease(struct table *table, const json_t *lease)
@@ -86,8 +65,8 @@ static int run_list_leases(struct cli *cli, struct error **error)
 {
 	static const char *const headers[] = {"HOSTNAME", "MAC ADDRESS", "IP ADDRESS", "TYPE"};
 	cleanup_free char *path = client_path("/1.0/networks/%s/leases", cli_word(cli, 0), NULL);
-	return print_list(cli, path, headers, sizeof(headers) / sizeof(headers[0]), add_lease,
-			  error);
+	return listing_print(cli, path, headers, sizeof(headers) / sizeof(headers[0]), add_lease,
+			     error);
 }
 
 /* The API calls the one address "addresses". */
@@ -103,8 +82,8 @@ static void add_allocation(struct table *table, const json_t *allocation)
 static int run_list_allocations(struct cli *cli, struct error **error)
 {
 	static const char *const headers[] = {"USED BY", "ADDRESS", "TYPE", "NAT", "MAC ADDRESS"};
-	return print_list(cli, "/1.0/network-allocations?recursion=1", headers,
-			  sizeof(headers) / sizeof(headers[0]), add_allocation, error);
+	return listing_print(cli, "/1.0/network-allocations?recursion=1", headers,
+			     sizeof(headers) / sizeof(headers[0]), add_allocation, error);
 }
 
 static void print_number(const char *label, const json_t *object, const char *key)
@@ -222,7 +201,7 @@ static int run_delete(struct cli *cli, struct error **error)
 
 static int run_rename(struct cli *cli, struct error **error)
 {
-	struct object object = {OBJECT_NETWORK, cli_word(cli, 0)};
+	struct object object = {OBJECT_NETWORK, cli_word(cli, 0), NULL};
 	cleanup_free char *path = object_path(&object);
 	cleanup_json json_t *body = json_pack("{s:s}", "name", cli_word(cli, 1));
 	if (!body)
@@ -234,7 +213,8 @@ static int run_rename(struct cli *cli, struct error **error)
  * whether an instance or a profile owns the device. */
 static struct object owner_of(const struct cli *cli)
 {
-	return (struct object){(enum object_kind)cli->options.command->variant, cli_word(cli, 1)};
+	return (struct object){(enum object_kind)cli->options.command->variant, cli_word(cli, 1),
+			       NULL};
 }
 
 static void hint_devices(struct cli *cli)
@@ -335,11 +315,6 @@ static int run_detach(struct cli *cli, struct error **error)
 	return object_change(cli, &object, remove_nic, cli, error);
 }
 
-static const struct option_row list_options[] = {
-	{"format", 'f', "FORMAT", "table, compact, csv, json or yaml", WORD_FORMAT},
-	{0},
-};
-
 static const struct option_row create_options[] = {
 	{"type", 't', "TYPE", "the type of the network: bridge", WORD_OTHER},
 	{"description", 0, "TEXT", "a description", WORD_OTHER},
@@ -353,7 +328,7 @@ static const struct option_row create_options[] = {
 
 static const struct command commands[] = {
 	{ROW("list", "", "List networks", 0, 0, WORD_OTHER, WORD_OTHER, run_list, 0),
-	 .aliases = "ls", .options = list_options},
+	 .aliases = "ls", .options = listing_options},
 	{ROW("info", "NETWORK", "Tell about a network: its addresses, traffic and ports", 1, 1,
 	     WORD_NETWORK, WORD_OTHER, run_info, 0)},
 	{ROW("show", "NETWORK", "Print a network as YAML", 1, 1, WORD_NETWORK, WORD_OTHER,
@@ -398,10 +373,10 @@ static const struct command commands[] = {
 	     run_detach, OBJECT_PROFILE)},
 	{ROW("list-leases", "NETWORK", "List the addresses given to machines", 1, 1, WORD_NETWORK,
 	     WORD_OTHER, run_list_leases, 0),
-	 .options = list_options},
+	 .options = listing_options},
 	{ROW("list-allocations", "", "List the addresses in use on all networks", 0, 0, WORD_OTHER,
 	     WORD_OTHER, run_list_allocations, 0),
-	 .options = list_options},
+	 .options = listing_options},
 	{0},
 };
 

@@ -55,7 +55,7 @@ static int run_create(struct cli *cli, struct error **error)
 
 static int run_copy(struct cli *cli, struct error **error)
 {
-	struct object source = {OBJECT_PROFILE, cli_word(cli, 0)};
+	struct object source = {OBJECT_PROFILE, cli_word(cli, 0), NULL};
 	cleanup_json json_t *data = object_read(cli, &source, error);
 	if (!data)
 		return -1;
@@ -73,7 +73,7 @@ static int run_delete(struct cli *cli, struct error **error)
 
 static int run_rename(struct cli *cli, struct error **error)
 {
-	struct object object = {OBJECT_PROFILE, cli_word(cli, 0)};
+	struct object object = {OBJECT_PROFILE, cli_word(cli, 0), NULL};
 	cleanup_free char *path = object_path(&object);
 	cleanup_json json_t *body = json_pack("{s:s}", "name", cli_word(cli, 1));
 	if (!body)
@@ -151,7 +151,7 @@ static int run_change(struct cli *cli, struct error **error)
 		[CHANGE_ADD] = add_profile,
 		[CHANGE_REMOVE] = remove_profile,
 	};
-	struct object object = {OBJECT_INSTANCE, cli_word(cli, 0)};
+	struct object object = {OBJECT_INSTANCE, cli_word(cli, 0), NULL};
 	return object_change(cli, &object, changes[cli->options.command->variant], cli, error);
 }
 

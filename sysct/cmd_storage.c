@@ -46,7 +46,7 @@ static void print_size(const char *label, const json_t *object, const char *key)
 
 static int run_info(struct cli *cli, struct error **error)
 {
-	struct object object = {OBJECT_POOL, cli_word(cli, 0)};
+	struct object object = {OBJECT_POOL, cli_word(cli, 0), NULL};
 	cleanup_free char *path = client_path("/1.0/storage-pools/%s/resources", object.name, NULL);
 	cleanup_json json_t *pool = object_read(cli, &object, error);
 	cleanup_json json_t *resources = pool ? client_get(cli_client(cli), path, error) : NULL;

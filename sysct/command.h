@@ -20,6 +20,9 @@ enum word_kind {
 	WORD_PROFILE,
 	WORD_POOL,
 	WORD_NETWORK,
+	WORD_FORWARD, /* of the network before it */
+	WORD_ZONE,
+	WORD_RECORD, /* of the zone before it */
 	WORD_OPERATION,
 	WORD_KEY,
 	WORD_DEVICE_TYPE,

@@ -14,6 +14,7 @@ struct completion {
 	struct strbuf *out;
 	const char *current; /* the word being typed */
 	const char *prefix;  /* the path so far, for commands */
+	const char *before;  /* the word before it, "" for the first */
 	bool assign;	     /* keys come with "=" */
 };
 
@@ -72,6 +73,8 @@ static void offer_names(struct completion *completion, const json_t *list)
 		const char *slash = text ? strrchr(text, '/') : NULL;
 		if (slash)
 			offer(completion, slash + 1);
+		else if (json_object_get(entry, "listen_address"))
+			offer(completion, json_text(entry, "listen_address"));
 		else if (json_is_object(entry))
 			offer(completion, json_text(entry, "name"));
 	}
@@ -124,6 +127,9 @@ static void offer_kind(struct completion *completion, enum word_kind kind)
 		{WORD_PROFILE, "/1.0/profiles", offer_names},
 		{WORD_POOL, "/1.0/storage-pools", offer_names},
 		{WORD_NETWORK, "/1.0/networks", offer_names},
+		{WORD_FORWARD, "/1.0/networks/%s/forwards?recursion=1", offer_names},
+		{WORD_ZONE, "/1.0/network-zones", offer_names},
+		{WORD_RECORD, "/1.0/network-zones/%s/records?recursion=1", offer_names},
 		{WORD_OPERATION, "/1.0/operations", offer_lists},
 		{WORD_KEY, "/1.0/metadata/configuration", offer_keys},
 	};
@@ -134,7 +140,8 @@ static void offer_kind(struct completion *completion, enum word_kind kind)
 	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
 		if (asked[i].kind != kind)
 			continue;
-		cleanup_json json_t *answer = ask(asked[i].path);
+		cleanup_free char *path = client_path(asked[i].path, completion->before, NULL);
+		cleanup_json json_t *answer = ask(path);
 		asked[i].offer(completion, answer);
 	}
 }
@@ -174,6 +181,7 @@ static void complete_arguments(struct completion *completion, const struct comma
 			waiting = waiting && waiting->argument ? waiting : NULL;
 		} else {
 			positional++;
+			completion->before = words[i];
 		}
 	}
 	const char *last_word = strrchr(command->path, ' ');
@@ -194,7 +202,7 @@ void complete_append(struct strbuf *out, char *const *words, int count)
 	if (count < 1)
 		return;
 	const struct command *command = command_find(words, count - 1, &used);
-	struct completion completion = {.out = out, .current = words[count - 1]};
+	struct completion completion = {.out = out, .current = words[count - 1], .before = ""};
 	if (command) {
 		complete_arguments(&completion, command, words + used, count - used);
 		return;

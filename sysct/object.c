@@ -27,11 +27,21 @@ static const struct {
 			  {"auto_update", "properties", "public", "expires_at", "profiles"}},
 	[OBJECT_ALIAS] = {"/1.0/images/aliases/%s", {"description", "target"}},
 	[OBJECT_SERVER] = {"/1.0", {"config"}},
+	[OBJECT_FORWARD] = {"/1.0/networks/%s/forwards/%s", {"config", "description", "ports"}},
+	[OBJECT_ZONE] = {"/1.0/network-zones/%s", {"config", "description"}},
+	[OBJECT_RECORD] = {"/1.0/network-zones/%s/records/%s",
+			   {"config", "description", "entries"}},
 };
 
 char *object_path(const struct object *object)
 {
-	return client_path(kinds[object->kind].path, object->name, NULL);
+	return client_path(kinds[object->kind].path, object->name, object->part, NULL);
+}
+
+int object_words(enum object_kind kind)
+{
+	const char *first = strstr(kinds[kind].path, "%s");
+	return !first ? 0 : strstr(first + 1, "%s") ? 2 : 1;
 }
 
 json_t *object_read(struct cli *cli, const struct object *object, struct error **error)

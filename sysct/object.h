@@ -12,12 +12,19 @@ enum object_kind {
 	OBJECT_IMAGE,
 	OBJECT_ALIAS,
 	OBJECT_SERVER,
+	OBJECT_FORWARD, /* of a network */
+	OBJECT_ZONE,
+	OBJECT_RECORD, /* of a zone */
 };
 
 struct object {
 	enum object_kind kind;
 	const char *name; /* NULL for the server */
+	const char *part; /* its name in the thing @name, where it has one */
 };
+
+/* How many words name one: 2 for what is part of another. */
+int object_words(enum object_kind kind);
 
 /* "/1.0/profiles/NAME"; the caller frees it. */
 char *object_path(const struct object *object);

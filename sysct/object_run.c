@@ -23,11 +23,13 @@ static struct object find_object(const struct cli *cli, int *next)
 {
 	const char *word = cli_word(cli, 0);
 	enum object_kind kind = (enum object_kind)cli->options.command->variant;
-	*next = 1;
+	*next = object_words(kind);
+	if (*next == 2)
+		return (struct object){kind, word, cli_word(cli, 1)};
 	if (kind != OBJECT_INSTANCE || (word && !strpbrk(word, ".=")))
-		return (struct object){kind, word};
+		return (struct object){kind, word, NULL};
 	*next = 0;
-	return (struct object){OBJECT_SERVER, NULL};
+	return (struct object){OBJECT_SERVER, NULL, NULL};
 }
 
 static const json_t *expanded(const struct cli *cli, const json_t *data, const char *key)
@@ -145,6 +147,8 @@ int object_run_show(struct cli *cli, struct error **error)
 		json_object_set(body, "name", json_object_get(data, "name"));
 		json_object_set(body, "used_by", json_object_get(data, "used_by"));
 	}
+	if (object.kind == OBJECT_FORWARD)
+		json_object_set(body, "listen_address", json_object_get(data, "listen_address"));
 	if (object.kind == OBJECT_POOL) {
 		json_object_set(body, "driver", json_object_get(data, "driver"));
 		json_object_set(body, "status", json_object_get(data, "status"));

@@ -62,6 +62,9 @@ static const struct route *const routes[] = {
 	instance_log_routes,
 	metadata_routes,
 	network_routes,
+	network_forward_routes,
+	network_zone_routes,
+	network_zone_record_routes,
 	NULL,
 };
 

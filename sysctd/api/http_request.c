@@ -98,8 +98,10 @@ static void answer_no_route(struct request *request)
 		answer(request, response_error_status(405, text));
 		response_header(request->response, "Allow", "%s", request->match.allowed);
 	} else if (request->match.unsupported) {
+		const char *advice = request->match.advice;
 		cleanup_free char *text =
-			memory_printf("%s is not supported by sysct", request->path);
+			memory_printf("%s is not supported by sysct%s%s", request->path,
+				      advice ? ": " : "", advice ? advice : "");
 		answer(request, response_error_status(501, text));
 	} else {
 		answer(request, response_error_status(404, "not found"));

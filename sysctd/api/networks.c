@@ -124,14 +124,22 @@ static struct response *get(struct request *request, struct error **error)
 
 static int take_type(const char *type, struct error **error)
 {
-	static const char *const later[] = {"macvlan", "sriov", "physical", "ovn"};
+	static const struct {
+		const char *type, *advice;
+	} others[] = {
+		{"macvlan", "give the NIC nictype=macvlan and a parent instead"},
+		{"sriov", "there is no support for virtual functions of cards"},
+		{"physical", "give the NIC nictype=physical and a parent instead"},
+		{"ovn", "bridges with NAT, forwards and zones are what sysct has"},
+	};
 	if (!type || !*type || strcmp(type, "bridge") == 0)
 		return 0;
-	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
-		if (strcmp(type, later[i]) == 0)
-			return error_set(error, ERROR_UNSUPPORTED,
-					 "networks of type \"%s\" are not supported: only bridge",
-					 type);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strcmp(type, others[i].type) == 0)
+			return error_set(
+				error, ERROR_UNSUPPORTED,
+				"networks of type \"%s\" are not supported, only bridge: %s", type,
+				others[i].advice);
 	return error_set(error, ERROR_INVALID, "\"%s\" is no type of network: use bridge", type);
 }
 

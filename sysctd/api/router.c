@@ -36,6 +36,17 @@ struct router {
  * "not supported" rather than suspects a typing error. Everything below too.
  * Looked at only after no route matched.
  */
+static const struct {
+	const char *path, *advice;
+} advised[] = {
+	{"/1.0/networks/{name}/load-balancers",
+	 "load balancers belong to OVN networks, which sysct has not: a forward "
+	 "('sysct network forward') leads an address and ports to one instance"},
+	{"/1.0/networks/{name}/peers",
+	 "peers belong to OVN networks, which sysct has not: the host routes between the networks "
+	 "that it has"},
+};
+
 static const char *const unsupported[] = {
 	"/1.0/certificates",
 	"/1.0/cluster/certificate",
@@ -52,10 +63,6 @@ static const char *const unsupported[] = {
 	"/1.0/network-acls",
 	"/1.0/network-address-sets",
 	"/1.0/network-integrations",
-	"/1.0/network-zones",
-	"/1.0/networks/{name}/forwards",
-	"/1.0/networks/{name}/load-balancers",
-	"/1.0/networks/{name}/peers",
 	"/1.0/projects",
 	"/1.0/resources",
 	"/1.0/storage-pools/{name}/buckets",
@@ -167,16 +174,24 @@ void router_free(struct router *router)
 	free(router);
 }
 
-static bool is_unsupported(const struct segment *path, size_t count)
+static bool is_below(const char *pattern, const struct segment *path, size_t count)
 {
-	for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]); i++) {
-		struct segment segments[ROUTE_MAX_SEGMENTS];
-		size_t known;
-		if (split_path(unsupported[i], segments, &known) == 0 && known <= count &&
-		    segments_match(segments, path, known))
-			return true;
-	}
-	return false;
+	struct segment segments[ROUTE_MAX_SEGMENTS];
+	size_t known;
+	return split_path(pattern, segments, &known) == 0 && known <= count &&
+	       segments_match(segments, path, known);
+}
+
+static void find_unsupported(const struct segment *path, size_t count, struct route_match *match)
+{
+	for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]); i++)
+		if (is_below(unsupported[i], path, count))
+			match->unsupported = true;
+	for (size_t i = 0; i < sizeof(advised) / sizeof(advised[0]); i++)
+		if (is_below(advised[i].path, path, count)) {
+			match->unsupported = true;
+			match->advice = advised[i].advice;
+		}
 }
 
 /* The method that answers for a row's path; HEAD is a GET without a body. */
@@ -246,7 +261,8 @@ int router_find(const struct router *router, const char *method, const char *pat
 	}
 	choose(router, segments, count, method, match, &pattern);
 	if (!pattern) {
-		match->unsupported = !match->allowed && is_unsupported(segments, count);
+		if (!match->allowed)
+			find_unsupported(segments, count, match);
 		return 0;
 	}
 	if (take_parameters(pattern, segments, match, error) < 0) {

@@ -55,6 +55,7 @@ enum { ROUTE_MAX_PARAMETERS = 8, ROUTE_MAX_SEGMENTS = 16 };
  * @allowed: for a path that is known with other methods: "GET, POST" (to be
  * freed); NULL for an unknown path.
  * @unsupported: the path belongs to a part of LXD's API that sysct has not.
+ * @advice: why, and what to do instead; NULL where there is nothing to say.
  * @names, @values: path parameters; values are percent-decoded and owned.
  * @containers: asked by its old name /1.0/containers.
  */
@@ -62,6 +63,7 @@ struct route_match {
 	const struct route *route;
 	char *allowed;
 	bool unsupported;
+	const char *advice;
 	const char *names[ROUTE_MAX_PARAMETERS]; /* not terminated: up to '}' */
 	char *values[ROUTE_MAX_PARAMETERS];
 	size_t count;

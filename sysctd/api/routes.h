@@ -15,6 +15,9 @@ extern const struct route profile_routes[];
 extern const struct route storage_pool_routes[];
 extern const struct route storage_volume_routes[];
 extern const struct route network_routes[];
+extern const struct route network_forward_routes[];
+extern const struct route network_zone_routes[];
+extern const struct route network_zone_record_routes[];
 
 extern const struct route instance_routes[];
 extern const struct route instance_create_routes[];

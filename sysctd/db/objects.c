@@ -178,7 +178,8 @@ static int check_unused(struct connection *connection, const struct object_table
 	const struct object_row *row = &list.rows[0];
 	*id = row->id;
 	if (json_array_size(row->used_by_instances) > 0)
-		return fail_used(table, name, "instance", row->used_by_instances, error);
+		return fail_used(table, name, table->user ? table->user : "instance",
+				 row->used_by_instances, error);
 	if (json_array_size(row->used_by_profiles) > 0)
 		return fail_used(table, name, "profile", row->used_by_profiles, error);
 	return 0;

@@ -36,13 +36,14 @@ void object_list_clear(struct object_list *list);
 /* The SQL of one kind of things. The maps are configuration, instances, profiles. */
 struct object_table {
 	const char *noun, *title; /* "network", "Network" */
+	const char *user;	  /* what used_by_instances names; NULL: "instance" */
 	const char *select_all, *select_one;
 	const char *maps_all[3], *maps_one[3];
 	const char *find, *insert, *update, *rename, *delete;
 	const char *delete_config, *insert_config;
 };
 
-extern const struct object_table db_pools, db_networks;
+extern const struct object_table db_pools, db_networks, db_zones;
 
 /* Fills row->id; ERROR_EXISTS. */
 int db_object_create(struct db *db, const struct object_table *table, struct object_row *row,

@@ -154,6 +154,48 @@ static const char version_3[] =
 	"  PRIMARY KEY (network_id, key)"
 	") STRICT, WITHOUT ROWID;";
 
+static const char version_4[] =
+	"CREATE TABLE networks_forwards ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  network_id INTEGER NOT NULL REFERENCES networks (id) ON DELETE CASCADE,"
+	"  listen_address TEXT NOT NULL UNIQUE,"
+	"  description TEXT NOT NULL DEFAULT '',"
+	"  ports TEXT NOT NULL" /* JSON */
+	") STRICT;"
+	"CREATE INDEX networks_forwards_network ON networks_forwards (network_id);"
+	"CREATE TABLE networks_forwards_config ("
+	"  forward_id INTEGER NOT NULL REFERENCES networks_forwards (id) ON DELETE CASCADE,"
+	"  key TEXT NOT NULL,"
+	"  value TEXT NOT NULL,"
+	"  PRIMARY KEY (forward_id, key)"
+	") STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE network_zones ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  name TEXT NOT NULL UNIQUE,"
+	"  description TEXT NOT NULL DEFAULT ''"
+	") STRICT;"
+	"CREATE TABLE network_zones_config ("
+	"  zone_id INTEGER NOT NULL REFERENCES network_zones (id) ON DELETE CASCADE,"
+	"  key TEXT NOT NULL,"
+	"  value TEXT NOT NULL,"
+	"  PRIMARY KEY (zone_id, key)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE network_zones_records ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  zone_id INTEGER NOT NULL REFERENCES network_zones (id) ON DELETE CASCADE,"
+	"  name TEXT NOT NULL,"
+	"  description TEXT NOT NULL DEFAULT '',"
+	"  entries TEXT NOT NULL," /* JSON */
+	"  UNIQUE (zone_id, name)"
+	") STRICT;"
+	"CREATE TABLE network_zones_records_config ("
+	"  record_id INTEGER NOT NULL REFERENCES network_zones_records (id) ON DELETE CASCADE,"
+	"  key TEXT NOT NULL,"
+	"  value TEXT NOT NULL,"
+	"  PRIMARY KEY (record_id, key)"
+	") STRICT, WITHOUT ROWID;";
+
 static const struct {
 	int version;
 	const char *sql;
@@ -161,6 +203,7 @@ static const struct {
 	{1, version_1},
 	{2, version_2},
 	{3, version_3},
+	{4, version_4},
 };
 
 static int check_references(struct connection *connection, struct error **error)

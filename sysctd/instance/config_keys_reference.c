@@ -3,7 +3,9 @@
 
 #include "instance/config_keys.h"
 #include "instance/device_types.h"
+#include "network/forwards.h"
 #include "network/network.h"
+#include "network/zones.h"
 
 static void write_cell(FILE *out, const char *text)
 {
@@ -66,13 +68,12 @@ static void write_device(FILE *out, const struct device_type *type)
 	}
 }
 
-static void write_network_keys(FILE *out)
+static void write_table(FILE *out, const char *title, const char *about,
+			const char *(*key)(size_t index, const char **fallback, const char **help))
 {
 	const char *fallback, *help, *name;
-	fputs("\n## Networks\n\nKeys of a managed bridge (`sysct network set`).\n\n"
-	      "| key | default | meaning |\n|---|---|---|\n",
-	      out);
-	for (size_t i = 0; (name = network_config_key(i, &fallback, &help)); i++) {
+	fprintf(out, "\n## %s\n\n%s\n\n| key | default | meaning |\n|---|---|---|\n", title, about);
+	for (size_t i = 0; (name = key(i, &fallback, &help)); i++) {
 		fprintf(out, "| `%s` | ", name);
 		if (fallback)
 			fprintf(out, "`%s`", fallback);
@@ -97,5 +98,14 @@ void config_keys_write_reference(FILE *out)
 	fputs("\n## Devices\n", out);
 	for (size_t i = 0; i < count; i++)
 		write_device(out, &types[i]);
-	write_network_keys(out);
+	write_table(out, "Networks", "Keys of a managed bridge (`sysct network set`).",
+		    network_config_key);
+	write_table(
+		out, "Forwards of networks",
+		"Keys of a forward (`sysct network forward set`); its ports are a list of their "
+		"own.",
+		forward_config_key);
+	write_table(out, "Network zones",
+		    "Keys of a zone (`sysct network zone set`). A record has `user.*` and entries.",
+		    zone_config_key);
 }

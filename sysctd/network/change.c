@@ -8,8 +8,10 @@
 #include "file.h"
 #include "links.h"
 #include "memory.h"
+#include "network/forwards.h"
 #include "network/host_bus.h"
 #include "network/manager.h"
+#include "network/zones.h"
 #include "server.h"
 
 static int check_overlap(const struct networks *networks, const struct network *new,
@@ -41,6 +43,8 @@ static int create_locked(struct networks *networks, struct object_row *row, stru
 {
 	struct db *db = networks->server->db;
 	if (check_overlap(networks, network, error) < 0 ||
+	    forwards_check_network(networks, network, error) < 0 ||
+	    zones_check_network(networks, network->config, error) < 0 ||
 	    db_object_create(db, &db_networks, row, error) < 0)
 		return -1;
 	fault_point("network.row");
@@ -76,6 +80,7 @@ int network_create(struct server *server, struct object_row *row, struct error *
 			? error_set(error, ERROR_EXISTS, "the host has an interface \"%s\" already",
 				    row->name)
 			: create_locked(networks, row, network, error);
+	names_rewrite(networks);
 	networks_release(server);
 	if (result < 0)
 		network_free(network);
@@ -117,7 +122,9 @@ static int update_locked(struct networks *networks, const struct object_row *row
 	struct network *old = *networks_place(networks, row->name);
 	if (!old)
 		return error_set(error, ERROR_NOT_FOUND, "Network not found: \"%s\"", row->name);
-	if (check_overlap(networks, new, error) < 0)
+	if (check_overlap(networks, new, error) < 0 ||
+	    forwards_check_network(networks, new, error) < 0 ||
+	    zones_check_network(networks, new->config, error) < 0)
 		return -1;
 	if (!json_equal(old->config, new->config)) {
 		if (swap_in(networks, old, new, error) < 0) {
@@ -145,6 +152,7 @@ int network_update(struct server *server, const struct object_row *row, struct e
 	int result = update_locked(server->networks, row, new, error);
 	if (result < 0)
 		network_free(new);
+	names_rewrite(server->networks);
 	networks_release(server);
 	networks_wake(server->networks);
 	return result;
@@ -155,11 +163,14 @@ static int delete_locked(struct networks *networks, const char *name, struct err
 	struct server *server = networks->server;
 	struct network **place = networks_place(networks, name), *network = *place;
 	cleanup_free char *directory = network_directory(server, name);
+	cleanup_part_list struct part_list forwards = {0};
 	if (!network)
 		return error_set(error, ERROR_NOT_FOUND, "Network not found: \"%s\"", name);
-	if (db_object_delete(server->db, &db_networks, name, error) < 0)
+	if (forwards_read(networks, name, &forwards, error) < 0 ||
+	    db_object_delete(server->db, &db_networks, name, error) < 0)
 		return -1;
 	fault_point("network.deleted");
+	forwards_forget(networks, &forwards);
 	*place = network->next;
 	network_take_down(networks, network);
 	network_free(network);
@@ -209,6 +220,7 @@ int network_rename(struct server *server, const char *name, const char *new_name
 		return -1;
 	networks_hold(server);
 	int result = rename_locked(server->networks, name, new_name, error);
+	names_rewrite(server->networks);
 	networks_release(server);
 	networks_wake(server->networks);
 	return result;

@@ -178,6 +178,11 @@ static const struct {
 	 "addresses."},
 	{"dns.search", NULL, check_domains,
 	 "Search list that instances are told. Unset: `dns.domain`."},
+	{"dns.zone.forward", NULL, check_domains,
+	 "Zones, separated by commas, that have the names of the instances: `mybox.ZONE`."},
+	{"dns.zone.reverse.ipv4", NULL, check_domain,
+	 "Zone below `in-addr.arpa` that has the reverse names: those of the first forward zone."},
+	{"dns.zone.reverse.ipv6", NULL, check_domain, "The same below `ip6.arpa`."},
 	{"ipv4.address", NULL, check_ipv4,
 	 "Address and prefix of the bridge, `auto` for a random free subnet, or `none`."},
 	{"ipv4.dhcp", "true", check_bool, "Whether instances get addresses by DHCP."},
@@ -221,10 +226,10 @@ static const struct {
 
 static const char *const unsupported[] = {
 	"bgp.",	     "bridge.multicast_snooping",
-	"dns.zone.", "ipv4.ovn.",
-	"ipv6.ovn.", "security.",
-	"tunnel.",   "fan.",
-	"maas.",     NULL,
+	"ipv4.ovn.", "ipv6.ovn.",
+	"security.", "tunnel.",
+	"fan.",	     "maas.",
+	NULL,
 };
 
 enum { KEY_COUNT = sizeof(keys) / sizeof(keys[0]) };

@@ -19,6 +19,7 @@
 #include "log.h"
 #include "memory.h"
 #include "network/network.h"
+#include "network/zones.h"
 #include "process.h"
 #include "runtime/cgroup.h"
 #include "server.h"
@@ -140,7 +141,10 @@ static void add_dns(struct strbuf *text, const struct server *server, const stru
 		      domain, domain, network->name);
 	if (strcmp(mode, "dynamic") != 0)
 		strbuf_append(text, "dhcp-ignore-names\n");
-	if (strcmp(mode, "managed") == 0)
+	/* Read from the last to the first: an address has the reverse name of its instance. */
+	if (zones_forward(network) || zones_reverse(network))
+		strbuf_printf(text, "hostsdir=%s/records.d\n", directory);
+	if (strcmp(mode, "managed") == 0 || zones_forward(network))
 		strbuf_printf(text, "hostsdir=%s/hosts.d\n", directory);
 	if (servers) {
 		add_list(text, "dhcp-option=option:dns-server,", servers, AF_INET);
@@ -165,6 +169,7 @@ static char *make_configuration(const struct server *server, const struct networ
 		      "dhcp-leasefile=%s/leases\ndhcp-hostsdir=%s/dhcp.d\n",
 		      network->name, network->name, directory, directory);
 	add_dns(&text, server, network);
+	zones_write_config(server->networks, network, &text);
 	add_dhcp4(&text, network);
 	add_dhcp6(&text, network);
 	if (raw)
@@ -191,12 +196,15 @@ static int make_files(const struct server *server, const struct network *network
 {
 	cleanup_free char *hosts = memory_printf("%s/hosts.d", directory);
 	cleanup_free char *dhcp = memory_printf("%s/dhcp.d", directory);
+	cleanup_free char *records = memory_printf("%s/records.d", directory);
 	cleanup_free char *path = memory_printf("%s/dnsmasq.conf", directory);
 	cleanup_free char *text = make_configuration(server, network);
 	if (file_make_directories(directory, 0755, error) < 0 ||
 	    file_make_directories(hosts, 0755, error) < 0 ||
-	    file_make_directories(dhcp, 0755, error) < 0 || check_reachable(hosts, error) < 0)
+	    file_make_directories(dhcp, 0755, error) < 0 ||
+	    file_make_directories(records, 0755, error) < 0 || check_reachable(hosts, error) < 0)
 		return -1;
+	zones_write_records(server->networks, network, directory);
 	return file_replace_at(AT_FDCWD, path, text, strlen(text), 0644, false, error);
 }
 
@@ -300,14 +308,28 @@ void dnsmasq_down(const struct server *server, struct network *network)
 	network->dnsmasq = 0;
 }
 
+/* The one that runs goes on, unless its configuration has changed since it was started. */
+static bool goes_on(const struct server *server, struct network *network, const char *directory)
+{
+	if (network->dnsmasq_pidfd < 0 && !find(server, network))
+		return false;
+	cleanup_free char *path = memory_printf("%s/dnsmasq.conf", directory);
+	cleanup_free char *text = make_configuration(server, network);
+	cleanup_free char *old = file_try_read_at(AT_FDCWD, path);
+	if (!old || strcmp(old, text) != 0)
+		return false;
+	if (zones_write_records(server->networks, network, directory))
+		network->stale = true;
+	return true;
+}
+
 int dnsmasq_up(const struct server *server, struct network *network, bool restart,
 	       struct error **error)
 {
 	cleanup_free char *directory = network_directory(server, network->name);
-	if (restart)
-		dnsmasq_down(server, network);
-	else if (network->dnsmasq_pidfd >= 0 || find(server, network))
+	if (!restart && goes_on(server, network, directory))
 		return 0;
+	dnsmasq_down(server, network);
 	if (!network->ipv4.address.family && !network->ipv6.address.family)
 		return 0;
 	if (make_files(server, network, directory, error) < 0 || spawn(directory, error) < 0)

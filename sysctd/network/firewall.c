@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "memory.h"
+#include "network/dnat.h"
 #include "network/manager.h"
 #include "network/nftables.h"
 #include "server.h"
@@ -75,10 +76,11 @@ static void add_forward(struct strbuf *rules, const struct network *network)
 static void write_table(struct strbuf *rules, const char *table, const struct network *networks)
 {
 	const struct network *at;
-	strbuf_printf(rules,
-		      "table inet %s {\n  chain postrouting {\n"
-		      "    type nat hook postrouting priority srcnat; policy accept;\n",
-		      table);
+	strbuf_printf(rules, "table inet %s {\n", table);
+	dnat_write_chains(rules);
+	strbuf_append(rules, "  chain postrouting {\n"
+			     "    type nat hook postrouting priority srcnat; policy accept;\n");
+	dnat_write_postrouting(rules);
 	for (at = networks; at; at = at->next) {
 		add_nat(rules, at, &at->ipv4, "ip", "ipv4.nat", "ipv4.nat.address");
 		add_nat(rules, at, &at->ipv6, "ip6", "ipv6.nat", "ipv6.nat.address");
@@ -100,8 +102,10 @@ static int replace(struct networks *networks, bool present, struct error **error
 	const char *table = networks->server->paths.cgroup;
 	/* Added first, so that the removal succeeds also where there was none. */
 	strbuf_printf(&rules, "add table inet %s\ndelete table inet %s\n", table, table);
-	if (present)
+	if (present) {
 		write_table(&rules, table, networks->first);
+		dnat_write_elements(&rules, networks);
+	}
 	int result = nftables_run(rules.text, error);
 	free(networks->rules);
 	cleanup_free char *what = memory_printf("table inet %s", table);
@@ -111,7 +115,7 @@ static int replace(struct networks *networks, bool present, struct error **error
 
 int firewall_apply(struct networks *networks, struct error **error)
 {
-	if (replace(networks, networks->first, error) < 0)
+	if (replace(networks, networks->first || networks->dnat, error) < 0)
 		return -1;
 	neighbours_admit(networks);
 	return 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "db/parts.h"
 #include "db/profiles.h"
 #include "file.h"
 #include "instance/device_types.h"
@@ -162,11 +163,38 @@ static void add_allocation(const struct network *network, const struct entry *en
 				entry->hwaddr, "network", network->name));
 }
 
+static void add_forward(struct server *server, const struct part_row *row, json_t *allocations)
+{
+	bool six = strchr(row->name, ':');
+	const struct network *network = networks_find(server, row->owner, NULL);
+	if (!network)
+		return;
+	bool nat = network_config_bool(network->config, six ? "ipv6.nat" : "ipv4.nat");
+	networks_release(server);
+	json_array_append_new(
+		allocations,
+		json_pack("{s:o, s:o, s:s, s:b, s:s, s:s}", "used_by",
+			  json_sprintf("/1.0/networks/%s/forwards/%s", row->owner, row->name),
+			  "addresses", json_sprintf("%s/%d", row->name, six ? 128 : 32), "type",
+			  "network-forward", "nat", nat, "hwaddr", "", "network", row->owner));
+}
+
+static int add_forwards(struct server *server, json_t *allocations, struct error **error)
+{
+	cleanup_part_list struct part_list rows = {0};
+	if (db_part_list(server->db, &db_forwards, NULL, &rows, error) < 0)
+		return -1;
+	for (size_t i = 0; i < rows.count; i++)
+		add_forward(server, &rows.rows[i], allocations);
+	return 0;
+}
+
 json_t *allocations_read(struct server *server, struct error **error)
 {
 	json_t *allocations = json_array();
 	struct visitor visitor = {add_allocation, allocations};
-	if (visit_all(server, NULL, &visitor, error) == 0)
+	if (visit_all(server, NULL, &visitor, error) == 0 &&
+	    add_forwards(server, allocations, error) == 0)
 		return allocations;
 	json_decref(allocations);
 	return NULL;

@@ -13,6 +13,9 @@ struct networks {
 	bool filtering;		      /* the table of filters.c is there */
 	char *rules, *filter_rules;   /* both tables as they were written; NULL: none */
 	int link_events, rule_events; /* of guard.c */
+	struct dnat_owner *dnat;      /* of dnat.c */
+	json_t *zones;		      /* of zones.c */
+	json_t *names;		      /* {UUID: name} of running instances */
 	json_t *hwaddrs;	      /* {MAC: "UUID DEVICE"} of all NICs */
 	struct host_bus *bus;	      /* of host_bus.c; NULL where there is none */
 	bool bus_stale;		      /* bridges have changed since it was told */
@@ -87,6 +90,18 @@ void neighbours_dismiss(const struct networks *networks, const char *name);
 
 /* Milliseconds of CLOCK_MONOTONIC. */
 long long networks_now(void);
+
+/* The addresses that a NIC has in its managed network; "" where it has none. */
+struct nic_addresses {
+	char ipv4[ADDRESS_TEXT], ipv6[ADDRESS_TEXT];
+};
+
+/* False when it is in no managed network (names.c). */
+bool nic_addresses(const struct networks *networks, const json_t *nic,
+		   struct nic_addresses *addresses);
+
+/* The files of names of running instances, where they say something else by now (names.c). */
+void names_rewrite(struct networks *networks);
 
 /* Something was made stale: the thread reloads it soon. */
 void networks_wake(struct networks *networks);

@@ -18,9 +18,12 @@
 #include "log.h"
 #include "memory.h"
 #include "network/addresses.h"
+#include "network/dnat.h"
+#include "network/forwards.h"
 #include "network/host_bus.h"
 #include "network/manager.h"
 #include "network/nic.h"
+#include "network/zones.h"
 #include "process.h"
 #include "server.h"
 
@@ -250,7 +253,7 @@ static int load(struct networks *networks, struct error **error)
 		*end = network;
 		end = &network->next;
 	}
-	return 0;
+	return forwards_load(networks, error);
 }
 
 /* A network whose row is gone but not its files: it was being deleted when a daemon was killed. */
@@ -272,15 +275,12 @@ static void drop_strangers(struct networks *networks)
 
 static void start_all(struct networks *networks)
 {
-	cleanup_error struct error *error = NULL;
 	for (struct network *at = networks->first; at; at = at->next) {
 		cleanup_error struct error *problem = NULL;
 		network_bring_up(networks, at, &problem);
 		network_set_problem(at, problem);
 	}
 	drop_strangers(networks);
-	if (networks->first && firewall_apply(networks, &error) < 0)
-		log_event(LOG_LEVEL_ERROR, NULL, "%s", error_message(error));
 }
 
 struct networks *networks_create(struct server *server, struct error **error)
@@ -290,15 +290,18 @@ struct networks *networks_create(struct server *server, struct error **error)
 		.server = server,
 		.running = json_object(),
 		.hwaddrs = json_object(),
+		.zones = json_object(),
+		.names = json_object(),
 		.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 	};
 	pthread_mutex_init(&networks->lock, NULL);
-	if (networks->wake < 0 || load(networks, error) < 0) {
+	if (networks->wake < 0 || zones_load(networks, error) < 0 || load(networks, error) < 0) {
 		error_errno(error, errno, "preparing the networks");
 		json_decref(networks->hwaddrs);
 		free(networks);
 		return NULL;
 	}
+	server->networks = networks; /* its parts ask there for others */
 	guard_open(networks);
 	start_all(networks);
 	int problem = pthread_create(&networks->thread, NULL, run_thread, networks);
@@ -333,8 +336,11 @@ void networks_free(struct networks *networks, bool idle)
 	}
 	free(networks->rules);
 	free(networks->filter_rules);
+	dnat_free(networks);
 	json_decref(networks->running);
 	json_decref(networks->hwaddrs);
+	json_decref(networks->zones);
+	json_decref(networks->names);
 	close(networks->wake);
 	pthread_mutex_destroy(&networks->lock);
 	free(networks);

@@ -51,12 +51,13 @@ void nics_note(struct server *server, const struct instance_row *row);
 json_t *nics_spec(struct server *server, const struct instance_row *row, const json_t *devices,
 		  struct error **error);
 
-/* The instance is about to run: filters, DHCP and DNS know it. @nics: of nics_spec(). */
-int nics_announce(struct server *server, const char *uuid, const char *name, const json_t *nics,
+/* The instance is about to run: filters, DHCP and DNS know it. @nics: of nics_spec(); what
+ * others ask of the NICs is added (dnat_mark_hairpins()). */
+int nics_announce(struct server *server, const char *uuid, const char *name, json_t *nics,
 		  struct error **error);
 
 /* The same for one that runs with other NICs so far. */
-int nics_change(struct server *server, const char *uuid, const char *name, const json_t *nics,
+int nics_change(struct server *server, const char *uuid, const char *name, json_t *nics,
 		struct error **error);
 
 /* It does not run any more. */

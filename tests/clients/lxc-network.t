@@ -34,6 +34,59 @@ complains "*in use by*" lxc network delete lab
 ok lxc config device set box eth0 ipv4.address 192.0.2.50
 is "$(lxc config device get box eth0 ipv4.address)" 192.0.2.50 "config device set"
 complains "*outside of the network*" lxc config device set box eth0 ipv4.address 10.0.0.1
+
+# --- forwards ---
+
+ok lxc network forward create lab 198.51.100.77 user.note=hello
+ok lxc network forward port add lab 198.51.100.77 tcp 80,90-92 192.0.2.50 8080,90-92
+ok lxc network forward port add lab 198.51.100.77 udp 53 192.0.2.50
+is "$(lxc network forward list lab --format csv)" "198.51.100.77,,,2" "forward list"
+like "$(lxc network forward show lab 198.51.100.77)" 'target_port: 8080,90-92' "forward show"
+is "$(lxc network forward get lab 198.51.100.77 user.note)" hello "forward get"
+ok lxc network forward set lab 198.51.100.77 target_address 192.0.2.51
+is "$(lxc network forward list lab --format csv)" "198.51.100.77,,192.0.2.51,2" "forward set"
+ok lxc network forward unset lab 198.51.100.77 target_address
+is "$(lxc network forward get lab 198.51.100.77 target_address)" "" "forward unset"
+ok -n "forward edit" sh -c 'lxc network forward show lab 198.51.100.77 | sed "s/^description:.*/description: edited/" | lxc network forward edit lab 198.51.100.77'
+is "$(lxc network forward list lab --format csv)" "198.51.100.77,edited,,2" "what was edited"
+ok lxc network forward port remove lab 198.51.100.77 udp 53
+complains "*not in a subnet*" lxc network forward port add lab 198.51.100.77 tcp 1 203.0.113.9
+complains "*in the subnet*" lxc network forward create lab 192.0.2.77
+complains "*already exists*" lxc network forward create lab 198.51.100.77
+like "$(nft list table inet "$(cat "$SYSCT_DIR/cgroup")")" 'tcp . 198.51.100.77 . 80 : 192.0.2.50 . 8080' "the port is in the rules"
+ok lxc network forward delete lab 198.51.100.77
+is "$(lxc network forward list lab --format csv)" "" "forward delete"
+complains "*API extension*" lxc network peer list lab
+
+# --- zones ---
+
+ok lxc network zone create lab.example user.note=hello
+ok lxc network set lab dns.zone.forward lab.example
+is "$(lxc network zone list --format csv)" "lab.example,,1" "zone list"
+is "$(lxc network zone get lab.example user.note)" hello "zone get"
+ok lxc network zone set lab.example network.nat=true
+ok lxc network zone unset lab.example user.note
+like "$(lxc network zone show lab.example)" '/1.0/networks/lab' "zone show"
+ok -n "zone edit" sh -c 'lxc network zone show lab.example | sed "s/^description:.*/description: edited/" | lxc network zone edit lab.example'
+ok lxc network zone record create lab.example www user.a=b
+ok lxc network zone record entry add lab.example www A 192.0.2.50 --ttl 300
+ok lxc network zone record entry add lab.example www TXT 'some text'
+like "$(lxc network zone record list lab.example --format csv)" 'A 192.0.2.50' "record list"
+like "$(lxc network zone record show lab.example www)" 'value: some text' "record show"
+is "$(lxc network zone record get lab.example www user.a)" b "record get"
+ok lxc network zone record set lab.example www user.a=c
+ok lxc network zone record unset lab.example www user.a
+ok -n "record edit" sh -c 'lxc network zone record show lab.example www | sed "s/some text/other/" | lxc network zone record edit lab.example www'
+is "$(python3 -B "$(dirname "$0")/../lib/dns" 192.0.2.1 www.lab.example TXT)" other "it is served"
+is "$(python3 -B "$(dirname "$0")/../lib/dns" 192.0.2.1 box.lab.example)" 192.0.2.50 "and the name of the instance"
+ok lxc network zone record entry remove lab.example www TXT other
+complains "*not supported*" lxc network zone record entry add lab.example www WKS x
+complains "*not supported*" lxc network zone set lab.example peers.a.address=192.0.2.9
+ok lxc network zone record delete lab.example www
+complains "*in use by*" lxc network zone delete lab.example
+ok lxc network unset lab dns.zone.forward
+ok lxc network zone delete lab.example
+
 ok lxc delete --force box
 ok lxc network rename lab lab2
 ok lxc network delete lab2

@@ -45,8 +45,20 @@ agrees() {
 	diff <(echo 198.18.8.0/24) <(ip route show proto 115 | cut -d' ' -f1) || { diag "routes are not the witness's"; problem=1; }
 	diff <(rows "select uuid from instances where name = 'witness'") <(find "$SYSCT_DIR/nics" -type f -printf '%f\n') ||
 		{ diag "notes of NICs are not the witness's"; problem=1; }
+	diff <(rows 'select listen_address from networks_forwards' | sort) <(forwarded | sort -u) ||
+		{ diag "forwards and rules differ"; problem=1; }
+	is_served "$(rows 'select entries from network_zones_records')" ||
+		{ diag "records and the configuration of dnsmasq differ"; problem=1; }
 	! grep -F "$SYSCT_DIR/run/instances" /proc/self/mountinfo || { diag "mounts were left"; problem=1; }
 	return $problem
+}
+
+forwarded() { # addresses in the maps of nftables
+	nft list table inet "$(cat "$SYSCT_DIR/cgroup")" | grep -oE '192\.0\.2\.[0-9]+' || true
+}
+
+is_served() { # ENTRIES: as many as dnsmasq was told
+	[ "$(grep -o '"type"' <<<"$1" | wc -l)" = "$(grep -c '^dns-rr=.*,16,' "$SYSCT_DIR/networks/sysctbr0/dnsmasq.conf")" ]
 }
 
 settles() { wait_until 20 agrees || agrees; }
@@ -67,6 +79,13 @@ command_for() { # POINT
 	network.host-side)
 		echo "launch busybox victim -d eth0,type=nic,network=sysctbr0,ipv4.routes=198.18.7.0/24"
 		;;
+	forward.row) echo "network forward create sysctbr0 192.0.2.9 target_address=$target" ;;
+	forward.changed) echo "network forward port add sysctbr0 192.0.2.9 tcp 80 $target" ;;
+	forward.deleted) echo "network forward delete sysctbr0 192.0.2.9" ;;
+	zone.row) echo "network zone set victim.test dns.nameservers=a.example.org" ;;
+	record.row) echo "network zone record create victim.test www" ;;
+	record.changed) echo "network zone record entry add victim.test www TXT x" ;;
+	record.deleted) echo "network zone record delete victim.test www" ;;
 	network.deleted) echo "network delete victim0" ;;
 	network.*) echo "network create victim0" ;;
 	esac
@@ -74,7 +93,18 @@ command_for() { # POINT
 
 prepare() { # POINT: the victim as its command wants it
 	case $(command_for "$1") in
-	launch* | 'network create'*) return 0 ;;
+	launch* | 'network create'* | *'forward create'*) return 0 ;;
+	*forward*)
+		sysct network forward create sysctbr0 192.0.2.9
+		sysct network forward port add sysctbr0 192.0.2.9 tcp 443 "$target"
+		;;
+	*zone*)
+		sysct network zone create victim.test
+		sysct network set sysctbr0 dns.zone.forward=victim.test
+		if [ "$1" = record.row ]; then return 0; fi
+		sysct network zone record create victim.test www
+		sysct network zone record entry add victim.test www TXT y
+		;;
 	network*) sysct network create victim0 ;;
 	rename*) sysct init busybox victim ;;
 	*) sysct launch busybox victim ;;
@@ -108,6 +138,9 @@ pass() { # POINT
 	sysct delete -f victim >/dev/null 2>&1 || true
 	sysct delete -f renamed >/dev/null 2>&1 || true
 	sysct network delete victim0 >/dev/null 2>&1 || true
+	sysct network forward delete sysctbr0 192.0.2.9 >/dev/null 2>&1 || true
+	sysct network unset sysctbr0 dns.zone.forward
+	sysct network zone delete victim.test >/dev/null 2>&1 || true
 	ok -n "$point: the name can be used again" sysct launch busybox victim
 	ok -n "$point: and deleted" sysct delete -f victim
 }
@@ -123,6 +156,8 @@ daemon_start
 sysct launch busybox witness -d eth0,type=nic,network=sysctbr0,ipv4.routes=198.18.8.0/24
 witness_pid=$(instance_init_pid witness)
 mark=$RANDOM$RANDOM
+target=$(sysct network get sysctbr0 ipv4.address)
+target=${target%.*}.9
 sysct exec witness -- sh -c "echo $mark >/root/mark"
 
 points=$(grep -rhoE 'fault_point\("[^"]+"\)' "$top/sysctd" | sed 's/.*("//; s/")//' | sort -u)

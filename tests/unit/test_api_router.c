@@ -108,6 +108,11 @@ static void knows_methods(void **state)
 	router_find(router, "GET", "/1.0/cluster/members/x", &match, NULL);
 	assert_true(match.unsupported);
 	route_match_clear(&match);
+	assert_null(match.advice);
+	router_find(router, "POST", "/1.0/networks/lan/peers/x", &match, NULL);
+	assert_true(match.unsupported);
+	assert_non_null(strstr(match.advice, "OVN"));
+	route_match_clear(&match);
 	router_find(router, "GET", "/1.0/cluster/nonsense", &match, NULL);
 	assert_false(match.unsupported);
 	route_match_clear(&match);

@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "db/objects.h"
+#include "db/parts.h"
 #include "strbuf.h"
 #include "test_db_common.h"
 
@@ -181,11 +183,11 @@ static void test_half_made(void **state)
 	assert_int_equal(access(new, F_OK), -1);
 }
 
-static void load_version_1(const char *path)
+static void load_version(const char *path, int version)
 {
 	const char *source = getenv("srcdir");
 	cleanup_free char *dump =
-		memory_printf("%s/tests/unit/data/db-v1.sql", source ? source : ".");
+		memory_printf("%s/tests/unit/data/db-v%d.sql", source ? source : ".", version);
 	cleanup_free char *sql = file_read_at(AT_FDCWD, dump, NULL, NULL);
 	assert_non_null(sql);
 	run_sql(path, sql);
@@ -249,7 +251,7 @@ static void test_migration(void **state)
 {
 	struct fixture *fixture = *state;
 	cleanup_free char *backup = memory_printf("%s.before-v2", fixture->path);
-	load_version_1(fixture->path);
+	load_version(fixture->path, 1);
 	db_close(open_good(fixture->path));
 	struct stat status;
 	assert_int_equal(stat(backup, &status), 0);
@@ -258,11 +260,29 @@ static void test_migration(void **state)
 	check_migrated(fixture);
 }
 
+/* Networks came with version 3, their forwards and zones with version 4. */
+static void test_migration_of_networks(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error *error = NULL;
+	cleanup_free char *backup = memory_printf("%s.before-v4", fixture->path);
+	load_version(fixture->path, 3);
+	struct db *db = open_good(fixture->path);
+	cleanup_object_row struct object_row lab = {0};
+	cleanup_part_list struct part_list forwards = {0};
+	good(db_object_get(db, &db_networks, "lab", &lab, &error), &error);
+	assert_string_equal(json_string_value(json_object_get(lab.config, "ipv6.address")), "none");
+	good(db_part_list(db, &db_forwards, NULL, &forwards, &error), &error);
+	assert_int_equal(forwards.count, 0);
+	db_close(db);
+	check_same_rows(backup, fixture->path);
+}
+
 /* A migration that was killed when half of it was in the file, and its journal beside it. */
 static void test_killed_migration(void **state)
 {
 	struct fixture *fixture = *state;
-	load_version_1(fixture->path);
+	load_version(fixture->path, 1);
 	pid_t child = fork();
 	if (child == 0) {
 		sqlite3 *handle;
@@ -300,6 +320,7 @@ int main(void)
 		FILE_TEST(test_log_without_database),
 		FILE_TEST(test_half_made),
 		FILE_TEST(test_migration),
+		FILE_TEST(test_migration_of_networks),
 		FILE_TEST(test_killed_migration),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,36 @@
+/* See listing.h. */
+#include "listing.h"
+
+#include "lib/cleanup.h"
+#include "lib/memory.h"
+
+const struct option_row listing_options[] = {
+	{"format", 'f', "FORMAT", "table, compact, csv, json or yaml", WORD_FORMAT},
+	{0},
+};
+
+int listing_print(struct cli *cli, const char *path, const char *const *headers, size_t columns,
+		  void (*add)(struct table *table, const json_t *entry), struct error **error)
+{
+	enum output_format format;
+	cleanup_table struct table table = {0};
+	if (output_format_parse(options_value(&cli->options, "format"), &format, error) < 0)
+		return cli_mark_usage(cli);
+	cleanup_json json_t *list = client_get(cli_client(cli), path, error);
+	if (!list)
+		return -1;
+	size_t index;
+	json_t *entry;
+	table_init(&table, headers, columns);
+	json_array_foreach (list, index, entry)
+		add(&table, entry);
+	table_sort(&table);
+	return output_print(&table, list, format, error);
+}
+
+void listing_add_count(struct table *table, const json_t *object, const char *key)
+{
+	cleanup_free char *count =
+		memory_printf("%zu", json_array_size(json_object_get(object, key)));
+	table_add(table, count);
+}

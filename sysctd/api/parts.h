@@ -1,0 +1,20 @@
+/* Bodies of what belongs to a network or a zone (db/parts.h). */
+#ifndef SYSCT_API_PARTS_H
+#define SYSCT_API_PARTS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "db/parts.h"
+#include "error.h"
+
+/**
+ * part_take_body - description, configuration and list of a body into the row.
+ * @patch: laid over what the row has, else in place of it.
+ * @field: of the list; @take copies one of its objects, which it checks, into an empty one.
+ */
+int part_take_body(const json_t *body, bool patch, const char *field,
+		   int (*take)(const json_t *given, json_t *kept, struct error **error),
+		   struct part_row *row, struct error **error);
+
+#endif
