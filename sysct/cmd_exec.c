@@ -13,6 +13,7 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/memory.h"
+#include "listing.h"
 #include "session.h"
 
 static bool wants_terminal(const struct options *options)
@@ -157,23 +158,6 @@ static int run_shell(struct cli *cli, struct error **error)
 	return run_process(cli, command, error);
 }
 
-static int show_log(struct cli *cli, const char *path, struct error **error)
-{
-	struct http_client *http = client_http(cli_client(cli));
-	struct http_request request = {.method = "GET", .path = path};
-	cleanup_response struct http_response response = {0};
-	if (http_client_request(http, &request, &response, error) < 0) {
-		cli->unreachable = http_client_fd(http) < 0;
-		return -1;
-	}
-	if (response.status >= 400)
-		return client_response_error(&response, error);
-	if (response.body.length &&
-	    file_write_all(STDOUT_FILENO, response.body.text, response.body.length) < 0)
-		return error_errno(error, errno, "writing the output");
-	return 0;
-}
-
 static int attach_console(struct cli *cli, const char *path, struct error **error)
 {
 	int pair[2];
@@ -207,7 +191,7 @@ static int run_console(struct cli *cli, struct error **error)
 {
 	cleanup_free char *path = client_path("/1.0/instances/%s/console", cli_word(cli, 0), NULL);
 	if (options_given(&cli->options, "show-log"))
-		return show_log(cli, path, error);
+		return listing_print_text(cli, path, error);
 	return attach_console(cli, path, error);
 }
 

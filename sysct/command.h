@@ -23,6 +23,8 @@ enum word_kind {
 	WORD_FORWARD, /* of the network before it */
 	WORD_ZONE,
 	WORD_RECORD, /* of the zone before it */
+	WORD_NETWORK_ACL,
+	WORD_DIRECTION, /* ingress, egress */
 	WORD_OPERATION,
 	WORD_KEY,
 	WORD_DEVICE_TYPE,

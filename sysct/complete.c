@@ -115,6 +115,7 @@ static void offer_kind(struct completion *completion, enum word_kind kind)
 		"disk",	 "nic", "unix-char", "unix-block", "unix-hotplug",
 		"proxy", "usb", "gpu",	     "none",	   NULL,
 	};
+	static const char *const directions[] = {"ingress", "egress", NULL};
 	static const struct {
 		enum word_kind kind;
 		const char *path;
@@ -130,11 +131,14 @@ static void offer_kind(struct completion *completion, enum word_kind kind)
 		{WORD_FORWARD, "/1.0/networks/%s/forwards?recursion=1", offer_names},
 		{WORD_ZONE, "/1.0/network-zones", offer_names},
 		{WORD_RECORD, "/1.0/network-zones/%s/records?recursion=1", offer_names},
+		{WORD_NETWORK_ACL, "/1.0/network-acls", offer_names},
 		{WORD_OPERATION, "/1.0/operations", offer_lists},
 		{WORD_KEY, "/1.0/metadata/configuration", offer_keys},
 	};
 	if (kind == WORD_FORMAT)
 		offer_words(completion, formats);
+	else if (kind == WORD_DIRECTION)
+		offer_words(completion, directions);
 	else if (kind == WORD_DEVICE_TYPE)
 		offer_words(completion, devices);
 	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {

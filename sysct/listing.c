@@ -1,7 +1,11 @@
 /* See listing.h. */
 #include "listing.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 #include "lib/cleanup.h"
+#include "lib/file.h"
 #include "lib/memory.h"
 
 const struct option_row listing_options[] = {
@@ -33,4 +37,21 @@ void listing_add_count(struct table *table, const json_t *object, const char *ke
 	cleanup_free char *count =
 		memory_printf("%zu", json_array_size(json_object_get(object, key)));
 	table_add(table, count);
+}
+
+int listing_print_text(struct cli *cli, const char *path, struct error **error)
+{
+	struct http_client *http = client_http(cli_client(cli));
+	struct http_request request = {.method = "GET", .path = path};
+	cleanup_response struct http_response response = {0};
+	if (http_client_request(http, &request, &response, error) < 0) {
+		cli->unreachable = http_client_fd(http) < 0;
+		return -1;
+	}
+	if (response.status >= 400)
+		return client_response_error(&response, error);
+	if (response.body.length &&
+	    file_write_all(STDOUT_FILENO, response.body.text, response.body.length) < 0)
+		return error_errno(error, errno, "writing the output");
+	return 0;
 }

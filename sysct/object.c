@@ -23,6 +23,8 @@ static const struct {
 	[OBJECT_PROFILE] = {"/1.0/profiles/%s", {"config", "description", "devices"}},
 	[OBJECT_POOL] = {"/1.0/storage-pools/%s", {"config", "description"}},
 	[OBJECT_NETWORK] = {"/1.0/networks/%s", {"config", "description"}},
+	[OBJECT_NETWORK_ACL] = {"/1.0/network-acls/%s",
+				{"config", "description", "egress", "ingress"}},
 	[OBJECT_IMAGE] = {"/1.0/images/%s",
 			  {"auto_update", "properties", "public", "expires_at", "profiles"}},
 	[OBJECT_ALIAS] = {"/1.0/images/aliases/%s", {"description", "target"}},

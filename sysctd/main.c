@@ -65,6 +65,7 @@ static const struct route *const routes[] = {
 	network_forward_routes,
 	network_zone_routes,
 	network_zone_record_routes,
+	network_acl_routes,
 	NULL,
 };
 

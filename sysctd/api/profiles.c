@@ -15,6 +15,7 @@
 #include "instance/instance.h"
 #include "log.h"
 #include "memory.h"
+#include "network/nic.h"
 #include "server.h"
 #include "sysctd/events.h"
 
@@ -183,6 +184,12 @@ static int check_users(struct db *db, const struct profile_row *new, struct erro
 	return 0;
 }
 
+/* Not in a transaction: the networks have a lock of their own. */
+static int check_acls(const struct request *request, const json_t *body, struct error **error)
+{
+	return nics_check_acls(request_server(request), json_object_get(body, "devices"), error);
+}
+
 static struct response *post_profiles(struct request *request, struct error **error)
 {
 	static const char *const fields[] = {"name", "description", "config", "devices", NULL};
@@ -194,7 +201,7 @@ static struct response *post_profiles(struct request *request, struct error **er
 	    render_text_field(body, "name", &name, error) < 0 || check_name(name, error) < 0)
 		return NULL;
 	row.name = memory_strdup(name);
-	if (take_body(body, false, &row, error) < 0 ||
+	if (take_body(body, false, &row, error) < 0 || check_acls(request, body, error) < 0 ||
 	    db_profile_create(request_server(request)->db, &row, error) < 0)
 		return NULL;
 	publish(request, "profile-created", name);
@@ -242,7 +249,7 @@ static struct response *put_profile(struct request *request, struct error **erro
 	cleanup_profile_row struct profile_row old = {0};
 	const json_t *body = request_body_object(request, error);
 	if (!body || render_check_project(request, error) < 0 ||
-	    render_check_fields(body, fields, error) < 0 ||
+	    render_check_fields(body, fields, error) < 0 || check_acls(request, body, error) < 0 ||
 	    db_begin(server->db, DB_DURABLE, error) < 0)
 		return NULL;
 	if (store(request, body, &old, error) < 0) {

@@ -18,6 +18,7 @@ extern const struct route network_routes[];
 extern const struct route network_forward_routes[];
 extern const struct route network_zone_routes[];
 extern const struct route network_zone_record_routes[];
+extern const struct route network_acl_routes[];
 
 extern const struct route instance_routes[];
 extern const struct route instance_create_routes[];

@@ -69,6 +69,8 @@ static const char *const extensions[] = {
 	"network_state",
 	"network_type",
 	"network_allocations",
+	"network_acl",
+	"network_acl_log",
 	"instance_nic_network",
 	"container_nic_ipfilter",
 	NULL,

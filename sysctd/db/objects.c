@@ -15,6 +15,8 @@ void object_row_clear(struct object_row *row)
 	json_decref(row->config);
 	json_decref(row->used_by_instances);
 	json_decref(row->used_by_profiles);
+	json_decref(row->used_by_networks);
+	json_decref(row->used_by_acls);
 	*row = (struct object_row){0};
 }
 
@@ -43,21 +45,24 @@ static int read_rows(struct connection *connection, const char *sql, const struc
 			.config = json_object(),
 			.used_by_instances = json_array(),
 			.used_by_profiles = json_array(),
+			.used_by_networks = json_array(),
+			.used_by_acls = json_array(),
 		};
 	}
 	return result;
 }
 
-static int load_maps(struct connection *connection, const char *const sql[3],
+static int load_maps(struct connection *connection, const char *const sql[OBJECT_MAPS],
 		     const struct value *values, size_t value_count, struct object_list *list,
 		     struct error **error)
 {
 	cleanup_free struct map_owner *owners = memory_alloc(list->count * sizeof(*owners));
-	for (int which = 0; which < 3; which++) {
+	for (int which = 0; which < OBJECT_MAPS && sql[which]; which++) {
 		for (size_t i = 0; i < list->count; i++) {
 			struct object_row *row = &list->rows[i];
-			json_t *maps[] = {row->config, row->used_by_instances,
-					  row->used_by_profiles};
+			json_t *maps[OBJECT_MAPS] = {row->config, row->used_by_instances,
+						     row->used_by_profiles, row->used_by_networks,
+						     row->used_by_acls};
 			owners[i] = (struct map_owner){row->id, maps[which]};
 		}
 		if (maps_load(connection, sql[which], values, value_count, owners, list->count,
@@ -143,9 +148,12 @@ int db_object_create(struct db *db, const struct object_table *table, struct obj
 static int update(struct connection *connection, const struct object_table *table,
 		  const struct object_row *row, struct error **error)
 {
-	if (query_run(connection, table->update,
-		      VALUES(NUMBER(row->id), TEXT(row->description ? row->description : "")),
-		      error) < 0)
+	const char *description = row->description ? row->description : "";
+	if (table->kind_changes
+		    ? query_run(connection, table->update,
+				VALUES(NUMBER(row->id), TEXT(description), TEXT(row->kind)), error)
+		    : query_run(connection, table->update,
+				VALUES(NUMBER(row->id), TEXT(description)), error))
 		return -1;
 	if (!connection_changed_a_row(connection))
 		return error_set(error, ERROR_NOT_FOUND, "%s not found: it was deleted meanwhile",
@@ -182,6 +190,10 @@ static int check_unused(struct connection *connection, const struct object_table
 				 row->used_by_instances, error);
 	if (json_array_size(row->used_by_profiles) > 0)
 		return fail_used(table, name, "profile", row->used_by_profiles, error);
+	if (json_array_size(row->used_by_networks) > 0)
+		return fail_used(table, name, "network", row->used_by_networks, error);
+	if (json_array_size(row->used_by_acls) > 0)
+		return fail_used(table, name, "network ACL", row->used_by_acls, error);
 	return 0;
 }
 

@@ -194,6 +194,19 @@ static const char version_4[] =
 	"  key TEXT NOT NULL,"
 	"  value TEXT NOT NULL,"
 	"  PRIMARY KEY (record_id, key)"
+	") STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE network_acls ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  name TEXT NOT NULL UNIQUE,"
+	"  rules TEXT NOT NULL," /* JSON */
+	"  description TEXT NOT NULL DEFAULT ''"
+	") STRICT;"
+	"CREATE TABLE network_acls_config ("
+	"  acl_id INTEGER NOT NULL REFERENCES network_acls (id) ON DELETE CASCADE,"
+	"  key TEXT NOT NULL,"
+	"  value TEXT NOT NULL,"
+	"  PRIMARY KEY (acl_id, key)"
 	") STRICT, WITHOUT ROWID;";
 
 static const struct {

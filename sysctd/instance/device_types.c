@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "network/acl.h"
 #include "network/nic.h"
 
 enum { LONGEST_NAME = 64 };
@@ -81,6 +82,14 @@ static const struct device_key nic_keys[] = {
 	{"parent", false, nic_check_name, "The bridge or interface of the host."},
 	{"queue.tx.length", false, nic_check_queue,
 	 "Packets that may wait to be sent. Unset: the kernel's."},
+	{"security.acls", false, acl_check_list,
+	 "Network ACLs, separated by commas, that say what it may send and receive."},
+	{"security.acls.default.egress.action", false, acl_check_default,
+	 "`allow`, `drop` or `reject` (unset): what it sends and matches no rule."},
+	{"security.acls.default.egress.logged", false, nic_check_bool, "`true`: that is logged."},
+	{"security.acls.default.ingress.action", false, acl_check_default,
+	 "`allow`, `drop` or `reject` (unset): what comes to it and matches no rule."},
+	{"security.acls.default.ingress.logged", false, nic_check_bool, "`true`: that is logged."},
 	{"security.ipv4_filtering", false, nic_check_bool,
 	 "`true`: it can use no IPv4 address but its own, and serve no DHCP; implies "
 	 "`security.mac_filtering`."},
@@ -151,11 +160,6 @@ static const char *const unsupported_nic_keys[] = {
 	"ipv6.host_tables",
 	"ipv6.neighbor_probe",
 	"ipv6.routes.external",
-	"security.acls",
-	"security.acls.default.egress.action",
-	"security.acls.default.egress.logged",
-	"security.acls.default.ingress.action",
-	"security.acls.default.ingress.logged",
 	"vrf",
 	NULL,
 };

@@ -190,7 +190,9 @@ static int assign(struct server *server, struct instance_row *row, const char *n
 		networks_hold(server);
 	if (network_name && !network)
 		return -1;
-	int result = assign_hwaddr(server->networks, row, name, device, changed, error);
+	int result = acls_check_names(server->networks, nic_value(device, "security.acls"), error);
+	if (result == 0)
+		result = assign_hwaddr(server->networks, row, name, device, changed, error);
 	if (result == 0 && network)
 		result = assign_ipv4(server, network, row, name, device, changed, error);
 	networks_release(server);
@@ -207,6 +209,20 @@ int nics_assign(struct server *server, struct instance_row *row, const json_t *d
 			   error) < 0)
 			return error_prefix(error, "NIC \"%s\"", names[i]);
 	return 0;
+}
+
+int nics_check_acls(struct server *server, const json_t *devices, struct error **error)
+{
+	const char *name;
+	json_t *device;
+	int result = 0;
+	networks_hold(server);
+	json_object_foreach ((json_t *)devices, name, device)
+		if (result == 0 && acls_check_names(server->networks,
+						    nic_value(device, "security.acls"), error) < 0)
+			result = error_prefix(error, "device \"%s\"", name);
+	networks_release(server);
+	return result;
 }
 
 static void drop_owner(json_t *table, const char *uuid)

@@ -51,6 +51,16 @@ void nic_add_list(json_t *nic, const char *key, const char *list, const char *pr
 /* Where the host sends what it routes through a NIC with "routes": "via4", "via6". */
 void nic_set_gateways(json_t *nic, const struct network *network);
 
+enum { NIC_IPV6_MAX = 2 };
+
+/**
+ * nic_ipv6_addresses - the link-local address of a NIC of the spec, and the one that it was given or
+ * makes of router advertisements.
+ * @network: NULL: none. Returns how many there are.
+ */
+int nic_ipv6_addresses(const json_t *nic, const struct network *network,
+		       struct address addresses[static NIC_IPV6_MAX]);
+
 /* The part of a routed NIC beside its veth pair. */
 int nic_describe_routed(const json_t *device, json_t *nic, struct error **error);
 

@@ -12,7 +12,7 @@
 #include "routes.h"
 
 /* The same after each start, so that neighbours keep what they know: FNV-1a of the name. */
-static void own_address(const struct network *network, uint8_t address[LINK_ADDRESS_SIZE])
+void bridge_hwaddr(const struct network *network, uint8_t address[LINK_ADDRESS_SIZE])
 {
 	const char *given = network_config_get(network->config, "bridge.hwaddr");
 	uint32_t hash = 2166136261u;
@@ -108,7 +108,7 @@ static uint32_t mtu_of(const struct network *network)
 static int create(struct netlink *netlink, const struct network *network, struct error **error)
 {
 	uint8_t address[LINK_ADDRESS_SIZE];
-	own_address(network, address);
+	bridge_hwaddr(network, address);
 	if (link_exists(network->name) && !link_is_bridge(network->name))
 		return error_set(error, ERROR_EXISTS,
 				 "the host has an interface \"%s\" that is no bridge",

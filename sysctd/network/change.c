@@ -32,6 +32,12 @@ static int check_overlap(const struct networks *networks, const struct network *
 	return 0;
 }
 
+static int check_acls(const struct networks *networks, const struct network *new,
+		      struct error **error)
+{
+	return acls_check_names(networks, network_config_get(new->config, "security.acls"), error);
+}
+
 static void append(struct networks *networks, struct network *network)
 {
 	*networks_place(networks, "") = network;
@@ -45,6 +51,7 @@ static int create_locked(struct networks *networks, struct object_row *row, stru
 	if (check_overlap(networks, network, error) < 0 ||
 	    forwards_check_network(networks, network, error) < 0 ||
 	    zones_check_network(networks, network->config, error) < 0 ||
+	    check_acls(networks, network, error) < 0 ||
 	    db_object_create(db, &db_networks, row, error) < 0)
 		return -1;
 	fault_point("network.row");
@@ -124,7 +131,8 @@ static int update_locked(struct networks *networks, const struct object_row *row
 		return error_set(error, ERROR_NOT_FOUND, "Network not found: \"%s\"", row->name);
 	if (check_overlap(networks, new, error) < 0 ||
 	    forwards_check_network(networks, new, error) < 0 ||
-	    zones_check_network(networks, new->config, error) < 0)
+	    zones_check_network(networks, new->config, error) < 0 ||
+	    check_acls(networks, new, error) < 0)
 		return -1;
 	if (!json_equal(old->config, new->config)) {
 		if (swap_in(networks, old, new, error) < 0) {

@@ -8,6 +8,7 @@
 #include "instance/config_keys_values.h"
 #include "links.h"
 #include "memory.h"
+#include "network/acl.h"
 #include "network/network.h"
 #include "network/nic.h"
 #include "routes.h"
@@ -221,6 +222,15 @@ static const struct {
 	{"ipv6.routes", NULL, nic_check_routes6, "As `ipv4.routes`."},
 	{"ipv6.routing", "true", check_bool, "As `ipv4.routing`."},
 	{"raw.dnsmasq", NULL, check_any, "Lines for the configuration of dnsmasq."},
+	{"security.acls", NULL, acl_check_list,
+	 "Network ACLs, separated by commas, for what enters and leaves the network."},
+	{"security.acls.default.egress.action", "reject", acl_check_default,
+	 "`allow`, `drop` or `reject`: what leaves it and matches no rule."},
+	{"security.acls.default.egress.logged", "false", nic_check_bool, "`true`: that is logged."},
+	{"security.acls.default.ingress.action", "reject", acl_check_default,
+	 "`allow`, `drop` or `reject`: what enters it and matches no rule."},
+	{"security.acls.default.ingress.logged", "false", nic_check_bool,
+	 "`true`: that is logged."},
 	{"user.*", NULL, check_any, "Anything; sysct only keeps it."},
 };
 

@@ -91,19 +91,13 @@ static void write_ipv6(const struct writing *writing, const char *name,
 	write_element(writing, "targets", element.text);
 }
 
-/* The link-local address and those that it makes of advertisements, or the one it was given. */
 static void write_ipv6_all(const struct writing *writing, const struct network *network,
 			   const json_t *nic, const char *name)
 {
-	uint8_t mac[LINK_ADDRESS_SIZE];
-	struct subnet link = {{AF_INET6, {0xfe, 0x80}}, 64};
-	struct address address;
-	if (!link_address_parse(nic_value(nic, "hwaddr"), mac))
-		return;
-	address = subnet_eui64(&link, mac);
-	write_ipv6(writing, name, &address);
-	if (nic_ipv6(nic, network, &address))
-		write_ipv6(writing, name, &address);
+	struct address addresses[NIC_IPV6_MAX];
+	int count = nic_ipv6_addresses(nic, network, addresses);
+	for (int i = 0; i < count; i++)
+		write_ipv6(writing, name, &addresses[i]);
 }
 
 /* Asks DHCP for itself alone. */

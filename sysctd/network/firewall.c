@@ -118,7 +118,7 @@ int firewall_apply(struct networks *networks, struct error **error)
 	if (replace(networks, networks->first || networks->dnat, error) < 0)
 		return -1;
 	neighbours_admit(networks);
-	return 0;
+	return acls_write(networks, error);
 }
 
 void firewall_remove(struct networks *networks)

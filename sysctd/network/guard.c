@@ -165,6 +165,7 @@ void guard_look(struct networks *networks)
 			mend_bridge(networks, at);
 	if (networks->rule_events >= 0 && drain(networks->rule_events, is_of_interest)) {
 		mend_rules(networks);
+		acls_mend(networks);
 		neighbours_admit(networks);
 	}
 }

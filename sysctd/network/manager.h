@@ -3,6 +3,7 @@
 #define SYSCT_NETWORK_MANAGER_H
 
 #include "netlink.h"
+#include "network/acl.h"
 #include "network/network.h"
 
 struct networks {
@@ -16,6 +17,9 @@ struct networks {
 	struct dnat_owner *dnat;      /* of dnat.c */
 	json_t *zones;		      /* of zones.c */
 	json_t *names;		      /* {UUID: name} of running instances */
+	struct acls *acls;	      /* of acl.c */
+	int acl_log;		      /* of acl_log.c; -1: none */
+	bool swept;		      /* running has all that ran before this daemon */
 	json_t *hwaddrs;	      /* {MAC: "UUID DEVICE"} of all NICs */
 	struct host_bus *bus;	      /* of host_bus.c; NULL where there is none */
 	bool bus_stale;		      /* bridges have changed since it was told */

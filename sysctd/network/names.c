@@ -229,25 +229,40 @@ int nics_announce(struct server *server, const char *uuid, const char *name, jso
 		return 0;
 	networks_hold(server);
 	int result = announce(server, uuid, name, nics, error);
+	if (result == 0 && acls_change(server->networks, NULL, nics, error) < 0) {
+		withdraw(server, uuid);
+		host_side_down(server->networks, uuid);
+		result = -1;
+	}
 	networks_release(server);
 	return result;
 }
 
+/* The ACLs of NICs that stay are in force all the time. */
 int nics_change(struct server *server, const char *uuid, const char *name, json_t *nics,
 		struct error **error)
 {
 	networks_hold(server);
+	json_t *old = json_incref(json_object_get(server->networks->running, uuid));
 	withdraw(server, uuid);
 	int result = announce(server, uuid, name, nics, error);
+	if (result == 0)
+		result = acls_change(server->networks, old, nics, error);
+	json_decref(old);
 	networks_release(server);
 	return result;
 }
 
 void nics_withdraw(struct server *server, const char *uuid)
 {
+	cleanup_error struct error *error = NULL;
 	networks_hold(server);
+	json_t *old = json_incref(json_object_get(server->networks->running, uuid));
 	withdraw(server, uuid);
 	host_side_down(server->networks, uuid);
+	if (acls_change(server->networks, old, NULL, &error) < 0)
+		log_event(LOG_LEVEL_WARNING, NULL, "network ACLs: %s", error_message(error));
+	json_decref(old);
 	networks_release(server);
 }
 
@@ -293,6 +308,10 @@ void nics_sweep(struct server *server)
 	json_object_update(server->networks->names, json_object_get(up, "names"));
 	if (filters_write(server->networks, &error) < 0)
 		log_event(LOG_LEVEL_ERROR, NULL, "filters of NICs: %s", error_message(error));
+	cleanup_error struct error *problem = NULL;
+	server->networks->swept = true;
+	if (acls_write(server->networks, &problem) < 0)
+		log_event(LOG_LEVEL_ERROR, NULL, "network ACLs: %s", error_message(problem));
 	host_side_sweep(server->networks);
 	apply_firewall(server->networks);
 	for (struct network *at = server->networks->first; at; at = at->next) {

@@ -88,6 +88,9 @@ int bridge_up(const struct network *network, struct error **error);
 int bridge_change(const struct network *old, const struct network *new, struct error **error);
 void bridge_down(const struct network *network);
 
+/* The MAC address that it has. */
+void bridge_hwaddr(const struct network *network, uint8_t address[6]);
+
 /* Finds the one that runs, or starts it; again where its configuration is another by now, or
  * with @restart. Files that it reads without that are written, and the network is stale. */
 int dnsmasq_up(const struct server *server, struct network *network, bool restart,

@@ -195,6 +195,7 @@ static nfds_t collect(struct networks *networks, struct pollfd *fds, int *timeou
 	fds[count++] = host_bus_wait(networks, timeout);
 	fds[count++] = (struct pollfd){networks->link_events, POLLIN, 0};
 	fds[count++] = (struct pollfd){networks->rule_events, POLLIN, 0};
+	fds[count++] = (struct pollfd){networks->acl_log, POLLIN, 0};
 	for (struct network *at = networks->first; at && count < WATCHED_MAX; at = at->next) {
 		if (at->dnsmasq_pidfd >= 0)
 			fds[count++] = (struct pollfd){at->dnsmasq_pidfd, POLLIN, 0};
@@ -225,6 +226,7 @@ static void *run_thread(void *data)
 			poll(NULL, 0, RELOAD_DELAY);
 		if (fds[0].revents && read(networks->wake, &woken, sizeof(woken)) < 0)
 			continue;
+		acl_log_read(networks->server, networks->acl_log);
 		pthread_mutex_lock(&networks->lock);
 		guard_look(networks);
 		for (struct network *at = networks->first; at; at = at->next)
@@ -283,6 +285,27 @@ static void start_all(struct networks *networks)
 	drop_strangers(networks);
 }
 
+/* What is only in memory. */
+static void release(struct networks *networks)
+{
+	while (networks->first) {
+		struct network *network = networks->first;
+		networks->first = network->next;
+		network_free(network);
+	}
+	free(networks->rules);
+	free(networks->filter_rules);
+	dnat_free(networks);
+	acls_free(networks->acls);
+	json_decref(networks->running);
+	json_decref(networks->hwaddrs);
+	json_decref(networks->zones);
+	json_decref(networks->names);
+	close(networks->wake);
+	pthread_mutex_destroy(&networks->lock);
+	free(networks);
+}
+
 struct networks *networks_create(struct server *server, struct error **error)
 {
 	struct networks *networks = memory_alloc(sizeof(*networks));
@@ -292,13 +315,14 @@ struct networks *networks_create(struct server *server, struct error **error)
 		.hwaddrs = json_object(),
 		.zones = json_object(),
 		.names = json_object(),
+		.acl_log = -1,
 		.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 	};
 	pthread_mutex_init(&networks->lock, NULL);
-	if (networks->wake < 0 || zones_load(networks, error) < 0 || load(networks, error) < 0) {
+	if (networks->wake < 0 || zones_load(networks, error) < 0 || load(networks, error) < 0 ||
+	    !acls_create(networks, error)) {
 		error_errno(error, errno, "preparing the networks");
-		json_decref(networks->hwaddrs);
-		free(networks);
+		release(networks);
 		return NULL;
 	}
 	server->networks = networks; /* its parts ask there for others */
@@ -323,25 +347,13 @@ void networks_free(struct networks *networks, bool idle)
 	pthread_join(networks->thread, NULL);
 	guard_close(networks);
 	host_bus_close(networks, idle);
+	cleanup_close_fd(&networks->acl_log);
 	if (idle) {
 		firewall_remove(networks);
 		filters_end(networks);
+		acls_end(networks);
 	}
-	while (networks->first) {
-		struct network *network = networks->first;
-		networks->first = network->next;
-		if (idle)
-			network_take_down(networks, network);
-		network_free(network);
-	}
-	free(networks->rules);
-	free(networks->filter_rules);
-	dnat_free(networks);
-	json_decref(networks->running);
-	json_decref(networks->hwaddrs);
-	json_decref(networks->zones);
-	json_decref(networks->names);
-	close(networks->wake);
-	pthread_mutex_destroy(&networks->lock);
-	free(networks);
+	for (struct network *at = networks->first; at && idle; at = at->next)
+		network_take_down(networks, at);
+	release(networks);
 }

@@ -7,6 +7,7 @@
 #include "cleanup.h"
 #include "links.h"
 #include "memory.h"
+#include "network/acl.h"
 #include "network/addresses.h"
 #include "network/network.h"
 #include "runtime/nics.h"
@@ -168,6 +169,7 @@ static int describe_bridged(struct server *server, const struct instance_row *ro
 	add_vlans(nic, device);
 	copy_text(nic, "ipv4", ipv4 ? ipv4 : nic_volatile(row, name, "ipv4.address"));
 	copy_text(nic, "ipv6", nic_value(device, "ipv6.address"));
+	acls_describe(device, nic);
 	if (!network)
 		return find_bridge(nic_value(device, "parent"), nic, error);
 	nic_add_list(nic, "routes", nic_value(device, "ipv4.routes"), NULL);
@@ -287,7 +289,7 @@ static bool is_adjustable(const char *key)
 	static const char *const keys[] = {"isolated",	 "hairpin",	"ingress",     "egress",
 					   "mac_filter", "ipv4_filter", "ipv6_filter", "ipv4",
 					   "ipv6",	 "network",	"priority",    "down",
-					   "routes",	 "via4",	"via6"};
+					   "routes",	 "via4",	"via6",	       "acls"};
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (strcmp(keys[i], key) == 0)
 			return true;

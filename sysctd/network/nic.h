@@ -41,6 +41,9 @@ int nic_check_device(const json_t *device, struct error **error);
 int nics_assign(struct server *server, struct instance_row *row, const json_t *devices,
 		json_t *changed, struct error **error);
 
+/* Every ACL that a NIC among @devices names is there, or ERROR_NOT_FOUND. */
+int nics_check_acls(struct server *server, const json_t *devices, struct error **error);
+
 /* An instance is gone, or was not created: its addresses are free again. */
 void nics_release(struct server *server, const char *uuid);
 

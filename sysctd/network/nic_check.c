@@ -20,7 +20,9 @@ static const char bridged_keys[] =
 	" network parent host_name ipv4.address ipv6.address ipv4.routes ipv6.routes "
 	"limits.egress limits.ingress limits.max limits.priority queue.tx.length connected "
 	"security.mac_filtering security.ipv4_filtering security.ipv6_filtering "
-	"security.port_isolation vlan vlan.tagged ";
+	"security.port_isolation vlan vlan.tagged security.acls "
+	"security.acls.default.ingress.action security.acls.default.ingress.logged "
+	"security.acls.default.egress.action security.acls.default.egress.logged ";
 static const char p2p_keys[] = " host_name ipv4.routes ipv6.routes limits.ingress "
 			       "queue.tx.length connected ";
 static const char routed_keys[] =
@@ -295,7 +297,7 @@ static int check_keys(const json_t *device, const struct nictype *type, struct e
 static int check_unmanaged(const json_t *device, struct error **error)
 {
 	static const char *const keys[] = {"ipv4.address", "ipv6.address", "ipv4.routes",
-					   "ipv6.routes"};
+					   "ipv6.routes", "security.acls"};
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (nic_value(device, keys[i]))
 			return error_set(error, ERROR_INVALID,
@@ -310,9 +312,27 @@ static int check_unmanaged(const json_t *device, struct error **error)
 	return 0;
 }
 
+static int check_acls(const json_t *device, struct error **error)
+{
+	const char *key;
+	json_t *value;
+	bool any = nic_value(device, "security.acls");
+	json_object_foreach ((json_t *)device, key, value)
+		if (!any && strncmp(key, "security.acls.", 14) == 0 && nic_value(device, key))
+			return error_set(error, ERROR_INVALID, "\"%s\" needs \"security.acls\"",
+					 key);
+	/* They would not be looked into. */
+	if (any && nic_value(device, "vlan.tagged"))
+		return error_set(error, ERROR_INVALID,
+				 "\"security.acls\" and \"vlan.tagged\" exclude each other");
+	return 0;
+}
+
 static int check_bridged(const json_t *device, struct error **error)
 {
 	static const char *const keys[] = {"ipv4.address", "ipv6.address"};
+	if (check_acls(device, error) < 0)
+		return -1;
 	if (!nic_value(device, "network"))
 		return check_unmanaged(device, error);
 	for (int i = 0; i < 2; i++) {

@@ -45,6 +45,17 @@ void nic_set_gateways(json_t *nic, const struct network *network)
 	json_object_set_new(nic, "via6", json_string(text));
 }
 
+int nic_ipv6_addresses(const json_t *nic, const struct network *network,
+		       struct address addresses[static NIC_IPV6_MAX])
+{
+	uint8_t mac[LINK_ADDRESS_SIZE];
+	struct subnet link = {{AF_INET6, {0xfe, 0x80}}, 64};
+	if (!link_address_parse(nic_value(nic, "hwaddr"), mac))
+		return 0;
+	addresses[0] = subnet_eui64(&link, mac);
+	return nic_ipv6(nic, network, &addresses[1]) ? 2 : 1;
+}
+
 /* "eth1", or its VLAN, which host_side.c makes. */
 static void take_parent(const json_t *device, json_t *nic)
 {

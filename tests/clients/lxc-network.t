@@ -92,5 +92,35 @@ ok lxc network rename lab lab2
 ok lxc network delete lab2
 complains "*not supported*" lxc network create ovn --type=ovn
 complains "*overlaps*" lxc network create twin "ipv4.address=$(lxc network get sysctbr0 ipv4.address)"
+
+# --- network ACLs ---
+
+ok lxc network acl create web user.team=one
+is "$(lxc network acl list --format csv)" "web,,0" "acl list"
+is "$(lxc network acl get web user.team)" one "acl get"
+ok lxc network acl set web user.team=two
+ok lxc network acl unset web user.team
+ok lxc network acl rule add web ingress action=allow protocol=tcp destination_port=22 source=10.0.0.0/8 state=logged
+ok lxc network acl rule add web ingress action=allow protocol=tcp destination_port=80
+ok lxc network acl rule add web egress action=allow
+like "$(lxc network acl show web)" 'destination_port: "22"' "acl show"
+complains "*rule*" lxc network acl rule add web ingress action=accept
+fails -n "acl rule remove of several" lxc network acl rule remove web ingress action=allow
+ok lxc network acl rule remove web ingress destination_port=80
+is "$(lxc query /1.0/network-acls/web | jq -c '[.ingress[].destination_port]')" '["22"]' "acl rule remove"
+ok -n "acl edit" sh -c 'lxc network acl show web | sed "s/^description:.*/description: edited/" | lxc network acl edit web'
+is "$(lxc network acl list --format csv)" "web,edited,0" "what was edited"
+ok lxc init busybox box
+ok lxc config device override box eth0 security.acls=web security.acls.default.ingress.action=drop
+ok lxc start box
+is "$(lxc network acl list --format csv)" "web,edited,1" "a NIC uses it"
+complains "*in use*" lxc network acl delete web
+complains "*in use*" lxc network acl rename web www
+ok lxc network acl show-log web
+ok lxc network set sysctbr0 security.acls=web
+ok lxc network unset sysctbr0 security.acls
+ok lxc delete --force box
+ok lxc network acl rename web www
+ok lxc network acl delete www
 daemon_end
 done_testing

@@ -86,6 +86,9 @@ command_for() { # POINT
 	record.row) echo "network zone record create victim.test www" ;;
 	record.changed) echo "network zone record entry add victim.test www TXT x" ;;
 	record.deleted) echo "network zone record delete victim.test www" ;;
+	acl.created) echo "network acl create victim-acl" ;;
+	acl.row) echo "network acl rule add victim-acl ingress action=drop" ;;
+	acl.deleted) echo "network acl delete victim-acl" ;;
 	network.deleted) echo "network delete victim0" ;;
 	network.*) echo "network create victim0" ;;
 	esac
@@ -93,7 +96,7 @@ command_for() { # POINT
 
 prepare() { # POINT: the victim as its command wants it
 	case $(command_for "$1") in
-	launch* | 'network create'* | *'forward create'*) return 0 ;;
+	launch* | 'network create'* | *'forward create'* | 'network acl create'*) return 0 ;;
 	*forward*)
 		sysct network forward create sysctbr0 192.0.2.9
 		sysct network forward port add sysctbr0 192.0.2.9 tcp 443 "$target"
@@ -105,6 +108,7 @@ prepare() { # POINT: the victim as its command wants it
 		sysct network zone record create victim.test www
 		sysct network zone record entry add victim.test www TXT y
 		;;
+	'network acl'*) sysct network acl create victim-acl ;;
 	network*) sysct network create victim0 ;;
 	rename*) sysct init busybox victim ;;
 	*) sysct launch busybox victim ;;
@@ -141,6 +145,7 @@ pass() { # POINT
 	sysct network forward delete sysctbr0 192.0.2.9 >/dev/null 2>&1 || true
 	sysct network unset sysctbr0 dns.zone.forward
 	sysct network zone delete victim.test >/dev/null 2>&1 || true
+	sysct network acl delete victim-acl >/dev/null 2>&1 || true
 	ok -n "$point: the name can be used again" sysct launch busybox victim
 	ok -n "$point: and deleted" sysct delete -f victim
 }

@@ -260,7 +260,7 @@ static void test_migration(void **state)
 	check_migrated(fixture);
 }
 
-/* Networks came with version 3, their forwards and zones with version 4. */
+/* Networks came with version 3, their forwards, zones and ACLs with version 4. */
 static void test_migration_of_networks(void **state)
 {
 	struct fixture *fixture = *state;
