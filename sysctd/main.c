@@ -27,6 +27,7 @@
 #include "host.h"
 #include "image/image.h"
 #include "instance/instance.h"
+#include "instance/proxies.h"
 #include "listener.h"
 #include "log.h"
 #include "memory.h"
@@ -193,7 +194,9 @@ static int make_subjects(struct server *server, struct error **error)
 	server->instances = instance_registry_create(server, error);
 	if (!server->instances || instance_registry_load(server, error) < 0)
 		return -1;
+	proxies_note(server);
 	nics_sweep(server);
+	proxies_refresh(server);
 	networks_seed(server);
 	return 0;
 }

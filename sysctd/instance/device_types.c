@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "instance/proxy_check.h"
 #include "network/acl.h"
 #include "network/nic.h"
 
@@ -109,18 +110,43 @@ static const struct device_key nic_keys[] = {
 	{0},
 };
 
+static const struct device_key proxy_keys[] = {
+	{"bind", false, proxy_check_bind,
+	 "The side that listens: `host` (unset) or `instance`; the other connects."},
+	{"connect", true, proxy_check_address,
+	 "Where connections lead: `tcp:ADDRESS:PORT`, `udp:ADDRESS:PORT`, `unix:PATH` or "
+	 "`unix:@ABSTRACT`; IPv6 in brackets. One port, or as many as in `listen`."},
+	{"gid", false, proxy_check_id, "Group of the listening socket `unix:PATH`. Unset: 0."},
+	{"listen", true, proxy_check_address,
+	 "Where it listens, as in `connect`; ports are a list with ranges (`80,443,1000-1010`)."},
+	{"mode", false, proxy_check_mode, "Mode of the listening socket `unix:PATH`. Unset: 0644."},
+	{"nat", false, proxy_check_bool,
+	 "`true`: no process forwards, the host translates addresses, and the instance sees the "
+	 "client's. Needs an address of the host, and an address of the instance that the host "
+	 "knows; for `0.0.0.0` or `[::]` the first one is taken."},
+	{"proxy_protocol", false, proxy_check_bool,
+	 "`true`: a tcp server is told the client's address by HAProxy's PROXY header (version "
+	 "1)."},
+	{"security.gid", false, proxy_check_id, "As `security.uid`, of groups."},
+	{"security.uid", false, proxy_check_id,
+	 "User on the connecting side that the proxy runs as, without any privilege. Unset: the "
+	 "instance's root, which on the host is an unprivileged user."},
+	{"uid", false, proxy_check_id, "User who owns the listening socket `unix:PATH`. Unset: 0."},
+	{0},
+};
+
 static const struct device_key no_keys[] = {{0}};
 
 static const struct device_type types[] = {
 	{"disk", disk_keys, "The root file system of an instance."},
 	{"nic", nic_keys, "A network interface."},
 	{"none", no_keys, "No device: hides the device of that name in a profile."},
+	{"proxy", proxy_keys, "Forwards connections between the host and an instance."},
 };
 
 /* Types and keys of disks that LXD or Incus has, for a message that tells so. */
 static const char *const unsupported_types[] = {
-	"gpu",	      "infiniband", "pci",	    "proxy", "tpm",
-	"unix-block", "unix-char",  "unix-hotplug", "usb",   NULL,
+	"gpu", "infiniband", "pci", "tpm", "unix-block", "unix-char", "unix-hotplug", "usb", NULL,
 };
 static const char *const unsupported_disk_keys[] = {
 	"attached",
@@ -234,9 +260,9 @@ static int check_pair(const struct device_type *type, const char *name, const js
 	const struct device_key *key = find_key(type, name);
 	if (key)
 		return key->validate(json_string_value(value), error);
-	bool nic = strcmp(type->name, "nic") == 0;
-	if (nic ? is_listed(unsupported_nic_keys, name)
-		: is_listed(unsupported_disk_keys, name) || strncmp(name, "initial.", 8) == 0)
+	bool nic = strcmp(type->name, "nic") == 0, disk = strcmp(type->name, "disk") == 0;
+	if ((nic && is_listed(unsupported_nic_keys, name)) ||
+	    (disk && (is_listed(unsupported_disk_keys, name) || strncmp(name, "initial.", 8) == 0)))
 		return error_set(error, ERROR_UNSUPPORTED,
 				 "\"%s\" of a device of type \"%s\" is not supported by sysct yet",
 				 name, type->name);
@@ -261,6 +287,8 @@ static int validate_device(const char *device_name, const json_t *device, struct
 	for (const struct device_key *key = type->keys; key->name; key++)
 		if (key->required && !json_object_get(device, key->name))
 			return error_set(error, ERROR_INVALID, "it has no \"%s\"", key->name);
+	if (strcmp(type->name, "proxy") == 0)
+		return proxy_check_device(device, error);
 	return strcmp(type->name, "nic") == 0 ? nic_check_device(device, error) : 0;
 }
 

@@ -13,6 +13,7 @@
 #include "instance/config_keys_values.h"
 #include "instance/device_types.h"
 #include "instance/internal.h"
+#include "instance/proxies.h"
 #include "memory.h"
 #include "network/nic.h"
 #include "process.h"
@@ -234,9 +235,12 @@ static json_t *join(struct instance *instance, const struct instance_row *row, c
 	json_t *rootfs = resources ? make_rootfs(instance, row, error) : NULL;
 	json_t *extension = rootfs ? make_extension(instance, config, rootfs, error) : NULL;
 	json_t *nics = extension ? nics_spec(instance->server, row, devices_given, error) : NULL;
+	json_t *proxies = nics ? proxies_spec(instance->server, row, devices_given, error) : NULL;
 	if (nics)
 		json_object_set_new(extension, "nics", nics);
-	if (!nics) {
+	if (proxies)
+		json_object_set_new(extension, "proxies", proxies);
+	if (!proxies) {
 		json_decref(extension);
 		json_decref(resources);
 		return NULL;

@@ -8,6 +8,7 @@
 #include "fault.h"
 #include "file.h"
 #include "instance/internal.h"
+#include "instance/proxies.h"
 #include "log.h"
 #include "memory.h"
 #include "network/nic.h"
@@ -23,7 +24,22 @@ static int check_startable(struct instance *instance, struct error **error)
 	return error_set(error, ERROR_INVALID, "The instance is already running");
 }
 
-static int spawn(struct instance *instance, const struct instance_row *row, struct error **error)
+/* Filters, DHCP and names, and what leads to it by nat. */
+static int announce(struct instance *instance, const json_t *spec, const json_t *devices,
+		    struct error **error)
+{
+	struct server *server = instance->server;
+	json_t *nics = json_object_get(json_object_get(spec, "sysct"), "nics");
+	if (nics_announce(server, instance->uuid, instance->name, nics, error) < 0)
+		return -1;
+	if (proxies_translate(server, instance->name, devices, nics, error) == 0)
+		return 0;
+	nics_withdraw(server, instance->uuid);
+	return -1;
+}
+
+static int spawn(struct instance *instance, const struct instance_row *row, const json_t *devices,
+		 struct error **error)
 {
 	struct server *server = instance->server;
 	cleanup_free char *directory = instance_run_directory(instance);
@@ -34,8 +50,7 @@ static int spawn(struct instance *instance, const struct instance_row *row, stru
 		return -1;
 	struct monitor_link link = MONITOR_LINK_INIT;
 	fault_point("start.spec");
-	if (nics_announce(server, instance->uuid, instance->name,
-			  json_object_get(json_object_get(spec, "sysct"), "nics"), error) < 0) {
+	if (announce(instance, spec, devices, error) < 0) {
 		json_decref(spec);
 		return -1;
 	}
@@ -47,6 +62,7 @@ static int spawn(struct instance *instance, const struct instance_row *row, stru
 		monitor_link_close(&link);
 		monitor_forget(directory, cgroup, NULL);
 		nics_withdraw(server, instance->uuid);
+		proxies_untranslate(server, instance->name);
 		return -1;
 	}
 	fault_point("start.spawned");
@@ -79,15 +95,16 @@ static int start_locked(struct instance *instance, struct error **error)
 	if (db_instance_get_by_id(server->db, instance->id, &row, error) < 0 ||
 	    instance_expand(server, &row, NULL, &devices, error) < 0)
 		return -1;
-	int assigned = instance_assign_nics(server, &row, devices, error);
-	json_decref(devices);
-	if (assigned < 0)
-		return -1;
-	instance_set_state(instance, INSTANCE_STARTING);
-	if (spawn(instance, &row, error) < 0) {
-		instance_set_state(instance, INSTANCE_STOPPED);
-		return -1;
+	int started = instance_assign_nics(server, &row, devices, error);
+	if (started == 0) {
+		instance_set_state(instance, INSTANCE_STARTING);
+		started = spawn(instance, &row, devices, error);
+		if (started < 0)
+			instance_set_state(instance, INSTANCE_STOPPED);
 	}
+	json_decref(devices);
+	if (started < 0)
+		return -1;
 	instance_set_state(instance, INSTANCE_RUNNING);
 	cleanup_close int pidfd = fcntl(instance->link.pidfd, F_DUPFD_CLOEXEC, 0);
 	if (instance_watch(instance, error) < 0) {

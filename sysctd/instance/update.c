@@ -6,6 +6,7 @@
 #include "instance/config_keys.h"
 #include "instance/device_types.h"
 #include "instance/internal.h"
+#include "instance/proxies.h"
 #include "log.h"
 #include "memory.h"
 #include "network/nic.h"
@@ -76,8 +77,8 @@ json_t *instance_running_nics(struct instance *instance)
 }
 
 /* Interfaces come and go while it runs; when one cannot come, those that were there come back. */
-static int replug(struct instance *instance, const struct instance_row *row, const json_t *devices,
-		  struct error **error)
+static int replug_nics(struct instance *instance, const struct instance_row *row,
+		       const json_t *devices, struct error **error)
 {
 	json_t *old = instance_running_nics(instance);
 	json_t *new = nics_spec(instance->server, row, devices, error);
@@ -94,6 +95,33 @@ static int replug(struct instance *instance, const struct instance_row *row, con
 	json_decref(old);
 	json_decref(new);
 	return result;
+}
+
+static int translate(struct instance *instance, const struct instance_row *row,
+		     const json_t *devices, struct error **error)
+{
+	json_t *nics = nics_spec(instance->server, row, devices, error);
+	int result =
+		nics ? proxies_translate(instance->server, instance->name, devices, nics, error)
+		     : -1;
+	json_decref(nics);
+	return result;
+}
+
+/* @old: the devices that it has so far, for the way back; NULL where nobody knows them any more. */
+static int replug(struct instance *instance, const json_t *old, const struct instance_row *row,
+		  const json_t *devices, struct error **error)
+{
+	if (translate(instance, row, devices, error) < 0)
+		return -1;
+	if (proxies_replug(instance, row, devices, error) == 0) {
+		if (replug_nics(instance, row, devices, error) == 0)
+			return 0;
+		proxies_restore(instance);
+	}
+	if (old)
+		translate(instance, row, old, NULL);
+	return -1;
 }
 
 /* What the next boot from inside will use. */
@@ -117,19 +145,20 @@ static int update_locked(struct instance *instance, struct instance_row *row, st
 {
 	struct server *server = instance->server;
 	cleanup_instance_row struct instance_row old = {0};
-	json_t *before = NULL, *after = NULL, *devices = NULL;
+	json_t *before = NULL, *after = NULL, *old_devices = NULL, *devices = NULL;
 	int result = -1;
 	bool up = is_up(instance);
 	if (db_instance_get_by_id(server->db, instance->id, &old, error) == 0 &&
 	    check(server, &old, row, &after, &devices, error) == 0 &&
 	    nics_assign(server, row, devices, NULL, error) == 0 &&
-	    instance_expand(server, &old, &before, NULL, error) == 0 &&
+	    instance_expand(server, &old, &before, &old_devices, error) == 0 &&
 	    (!up || same_limits(before, after) ||
 	     apply_live(instance, before, after, error) == 0) &&
-	    (!up || replug(instance, row, devices, error) == 0))
+	    (!up || replug(instance, old_devices, row, devices, error) == 0))
 		result = db_instance_update(server->db, row, error);
 	json_decref(before);
 	json_decref(after);
+	json_decref(old_devices);
 	json_decref(devices);
 	if (result < 0)
 		return -1;
@@ -162,7 +191,7 @@ static int apply_to(struct server *server, const char *name, struct error **erro
 	if (result == 0)
 		result = instance_assign_nics(server, &row, devices, error);
 	if (result == 0)
-		result = replug(instance, &row, devices, error);
+		result = replug(instance, NULL, &row, devices, error);
 	json_decref(config);
 	json_decref(devices);
 	if (result == 0)

@@ -13,6 +13,7 @@
 #include "db/instances.h"
 #include "fault.h"
 #include "instance/internal.h"
+#include "instance/proxies.h"
 #include "log.h"
 #include "memory.h"
 #include "message.h"
@@ -73,6 +74,7 @@ void instance_ended(struct instance *instance, const json_t *state)
 	pthread_mutex_unlock(&instance->lock);
 	fault_point("ended.noticed");
 	nics_withdraw(instance->server, instance->uuid);
+	proxies_untranslate(instance->server, instance->name);
 	if (monitor_forget(directory, cgroup, &error) < 0)
 		log_event(LOG_LEVEL_ERROR, instance->name, "cleaning up: %s", error_message(error));
 	fault_point("ended.forgotten");

@@ -88,6 +88,7 @@ static void take_down(struct monitor *monitor)
 {
 	event_loop_remove(&monitor->loop, &monitor->init);
 	monitor->init.fd = -1;
+	monitor_proxies_end(monitor);
 	json_t *nics = spec_read_nics(&monitor->spec, MONITOR_SPEC);
 	container_end(&monitor->container, nics);
 	json_decref(nics);
@@ -133,6 +134,7 @@ static void boot_again(struct monitor *monitor)
 		finish(monitor, "error", 0, error_message(error));
 		return;
 	}
+	monitor_proxies_resume(monitor);
 	json_t *event = monitor_status(monitor);
 	json_object_set_new(event, "event", json_string("rebooted"));
 	monitor_clients_send(monitor, event, monitor->container.pidfd);
@@ -239,6 +241,19 @@ static int own_mounts(struct error **error)
 	return 0;
 }
 
+/* It runs, but what belongs to it could not be started. */
+static void end_init(struct monitor *monitor)
+{
+	siginfo_t info;
+	if (monitor->container.pid <= 0)
+		return;
+	cgroup_kill(&monitor->cgroup, NULL);
+	process_pidfd_signal(monitor->container.pidfd, SIGKILL);
+	while (waitid(P_PIDFD, (id_t)monitor->container.pidfd, &info, WEXITED) < 0 &&
+	       errno == EINTR)
+		;
+}
+
 static int start(struct monitor *monitor, struct error **error)
 {
 	if (event_loop_init(&monitor->loop) < 0)
@@ -249,8 +264,9 @@ static int start(struct monitor *monitor, struct error **error)
 				    error) < 0 ||
 	    monitor_console_start(monitor, error) < 0)
 		return -1;
-	if (start_container(monitor, error) == 0)
+	if (start_container(monitor, error) == 0 && monitor_proxies_start(monitor, error) == 0)
 		return 0;
+	end_init(monitor);
 	take_down(monitor);
 	return -1;
 }

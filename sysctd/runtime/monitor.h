@@ -9,6 +9,7 @@
  *   {"op": "console"}           + stream and control descriptors; the control gets the answer
  *   {"op": "signal", "signal": n}  to init
  *   {"op": "kill"}              ends every process of the instance
+ *   {"op": "proxies", "proxies": [...]}  its proxy devices from now on; the answer comes when all listen
  * Events: {"event": "stopped", "reason": "halt"|"exit"|"signal"|"error", "status": n,
  * "message": text} and {"event": "rebooted", "pid": n} + the new pidfd.
  */
@@ -45,6 +46,9 @@ struct monitor {
 	int quick_reboots;
 	struct monitor_client *clients;
 	struct monitor_session *sessions;
+	struct monitor_proxy *proxies;
+	struct monitor_client *proxy_client; /* waits for proxies to listen */
+	struct error *proxy_problem;	     /* why the first of them does not */
 };
 
 /* Ends every process of the instance; one that waits to boot again does not boot. */
@@ -54,11 +58,25 @@ int monitor_kill(struct monitor *monitor, struct error **error);
 int monitor_clients_listen(struct monitor *monitor, int listener);
 int monitor_client_add(struct monitor *monitor, int socket, bool watching);
 void monitor_clients_send(struct monitor *monitor, json_t *event, int fd);
+void monitor_client_answer(struct monitor_client *client, json_t *body); /* takes the body */
 json_t *monitor_status(const struct monitor *monitor);
 
 /* monitor_session.c */
 void monitor_session_start(struct monitor *monitor, struct message *request);
 void monitor_sessions_end(struct monitor *monitor);
+
+/* monitor_proxies.c */
+
+/* Those of the spec; returns when all listen. On failure monitor_proxies_end() must follow. */
+int monitor_proxies_start(struct monitor *monitor, struct error **error);
+
+/* Those of the spec after a reboot from inside; one that cannot listen is tried again. */
+void monitor_proxies_resume(struct monitor *monitor);
+
+/* @wanted instead of those there are; @client gets the answer when all listen, unless it fails here. */
+int monitor_proxies_change(struct monitor *monitor, struct monitor_client *client,
+			   const json_t *wanted, struct error **error);
+void monitor_proxies_end(struct monitor *monitor);
 
 /* monitor_console.c */
 int monitor_console_start(struct monitor *monitor, struct error **error);

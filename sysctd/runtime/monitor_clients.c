@@ -27,6 +27,8 @@ static void client_remove(struct monitor_client *client)
 	while (*at != client)
 		at = &(*at)->next;
 	*at = client->next;
+	if (monitor->proxy_client == client)
+		monitor->proxy_client = NULL;
 	event_loop_remove(&monitor->loop, &client->source);
 	close(client->source.fd);
 	message_reader_free(&client->reader);
@@ -46,6 +48,11 @@ static void answer(struct monitor_client *client, json_t *body, int fd)
 	/* A client that went away is noticed by its socket's next event. */
 	message_send(client->source.fd, body, &fd, fd >= 0 ? 1 : 0, NULL);
 	json_decref(body);
+}
+
+void monitor_client_answer(struct monitor_client *client, json_t *body)
+{
+	answer(client, body, -1);
 }
 
 static void op_status(struct monitor_client *client, struct message *request)
@@ -94,12 +101,21 @@ static void op_console(struct monitor_client *client, struct message *request)
 	monitor_console_attach(client->monitor, request);
 }
 
+static void op_proxies(struct monitor_client *client, struct message *request)
+{
+	cleanup_error struct error *error = NULL;
+	const json_t *wanted = json_object_get(request->body, "proxies");
+	if (monitor_proxies_change(client->monitor, client, wanted, &error) < 0)
+		answer_result(client, -1, error);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct monitor_client *client, struct message *request);
 } operations[] = {
 	{"status", op_status},	 {"watch", op_watch},	{"exec", op_exec},
 	{"console", op_console}, {"signal", op_signal}, {"kill", op_kill},
+	{"proxies", op_proxies},
 };
 
 static void dispatch(struct monitor_client *client, struct message *request)

@@ -18,8 +18,9 @@
 #include "file.h"
 #include "memory.h"
 #include "monitor_files.h"
+#include "proxies.h"
 
-enum { SPAWN_TIMEOUT = 60000, ANSWER_TIMEOUT = 10000 };
+enum { SPAWN_TIMEOUT = 60000, ANSWER_TIMEOUT = 15000, PROXY_PATIENCE = 500 };
 
 /* Through /proc/self/fd, since sun_path is shorter than many paths (unix(7)). */
 static int socket_address(const char *directory, int *directory_fd, struct sockaddr_un *address)
@@ -197,6 +198,15 @@ int monitor_request(const char *directory, const json_t *request, const int *fds
 	return message_check_error(answer->body, error);
 }
 
+int monitor_change_proxies(const char *directory, const json_t *proxies, struct error **error)
+{
+	cleanup_message struct message answer = {0};
+	json_t *request = json_pack("{s:s, s:O}", "op", "proxies", "proxies", proxies);
+	int result = monitor_request(directory, request, NULL, 0, &answer, error);
+	json_decref(request);
+	return result;
+}
+
 json_t *monitor_last_state(const char *directory)
 {
 	cleanup_free char *path = memory_printf("%s/%s", directory, MONITOR_STATE);
@@ -207,6 +217,10 @@ int monitor_forget(const char *directory, const char *cgroup, struct error **err
 {
 	if (cgroup_destroy(cgroup, error) < 0)
 		return -1;
+	json_t *spec = monitor_read_spec(directory);
+	proxies_remove_sockets(json_object_get(json_object_get(spec, "sysct"), "proxies"),
+			       PROXY_PATIENCE);
+	json_decref(spec);
 	return file_remove_tree_at(AT_FDCWD, directory, error);
 }
 

@@ -48,6 +48,9 @@ int monitor_reconnect(const char *directory, struct monitor_link *link, struct e
 int monitor_request(const char *directory, const json_t *request, const int *fds, size_t fd_count,
 		    struct message *answer, struct error **error);
 
+/* A running instance has these "sysct.proxies" from now on; ERROR_* names the device that does not start. */
+int monitor_change_proxies(const char *directory, const json_t *proxies, struct error **error);
+
 /* The state that a monitor left when it ended, or NULL. */
 json_t *monitor_last_state(const char *directory);
 

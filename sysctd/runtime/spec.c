@@ -48,6 +48,7 @@ static int check(struct spec *spec, struct error **error)
 	spec->linux_ = json_object_get(json, "linux");
 	spec->rootfs = spec_get(json, "sysct.rootfs");
 	spec->nics = spec_get(json, "sysct.nics");
+	spec->proxies = spec_get(json, "sysct.proxies");
 	spec->name = json_string_value(spec_get(json, "sysct.name"));
 	spec->cgroup = json_string_value(spec_get(json, "linux.cgroupsPath"));
 	spec->console_log = json_string_value(spec_get(json, "sysct.console_log"));

@@ -87,6 +87,16 @@ complains "*in use by*" lxc network zone delete lab.example
 ok lxc network unset lab dns.zone.forward
 ok lxc network zone delete lab.example
 
+# --- proxy devices ---
+
+ok lxc config device add box web proxy listen=tcp:127.0.0.1:8080 connect=tcp:127.0.0.1:80
+ok -n "a proxy device listens" bash -c 'exec 3<>/dev/tcp/127.0.0.1/8080'
+complains "*Address already in use*" lxc config device add box twin proxy listen=tcp:127.0.0.1:8080 connect=tcp:127.0.0.1:80
+complains "*not an IP address*" lxc config device add box twin proxy listen=tcp:localhost:1 connect=tcp:127.0.0.1:80
+ok lxc config device set box web listen tcp:127.0.0.1:8081
+ok -n "and changes" bash -c 'exec 3<>/dev/tcp/127.0.0.1/8081'
+ok lxc config device remove box web
+fails -n "and goes" bash -c 'exec 3<>/dev/tcp/127.0.0.1/8081'
 ok lxc delete --force box
 ok lxc network rename lab lab2
 ok lxc network delete lab2

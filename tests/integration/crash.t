@@ -89,6 +89,9 @@ command_for() { # POINT
 	acl.created) echo "network acl create victim-acl" ;;
 	acl.row) echo "network acl rule add victim-acl ingress action=drop" ;;
 	acl.deleted) echo "network acl delete victim-acl" ;;
+	monitor.proxies | proxies.changed)
+		echo "config device add victim p proxy listen=unix:@$SYSCT_DIR/victim connect=tcp:127.0.0.1:1"
+		;;
 	network.deleted) echo "network delete victim0" ;;
 	network.*) echo "network create victim0" ;;
 	esac
