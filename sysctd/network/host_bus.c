@@ -10,6 +10,7 @@
 #include "log.h"
 #include "memory.h"
 #include "network/manager.h"
+#include "network/zones.h"
 
 #define RESOLVED  "org.freedesktop.resolve1"
 #define FIREWALLD "org.fedoraproject.FirewallD1"
@@ -135,6 +136,11 @@ static void append_reverse(sd_bus_message *message, const struct subnet *subnet)
 		sd_bus_message_append(message, "(sb)", domain, 1);
 }
 
+static void append_domain(const char *domain, void *message)
+{
+	sd_bus_message_append(message, "(sb)", domain, 1);
+}
+
 /* For names below these it asks the bridge, and for no others ("routing only"). */
 static void set_domains(const struct host_bus *host, const struct network *network, int index)
 {
@@ -142,8 +148,8 @@ static void set_domains(const struct host_bus *host, const struct network *netwo
 	if (!message)
 		return;
 	sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "(sb)");
-	sd_bus_message_append(message, "(sb)", network_config_get(network->config, "dns.domain"),
-			      1);
+	append_domain(network_config_get(network->config, "dns.domain"), message);
+	zones_each_forward(network, append_domain, message);
 	append_reverse(message, &network->ipv4);
 	append_reverse(message, &network->ipv6);
 	sd_bus_message_close_container(message);

@@ -20,8 +20,6 @@ static const char *const zone_keys[] = {"dns.zone.forward", "dns.zone.reverse.ip
 
 /* ---- which zones a network names ---- */
 
-typedef void (*visit_zone)(const char *zone, void *data);
-
 /* @key: one of the keys; the first of zone_keys has a list. */
 static void each_zone(const json_t *config, const char *key, visit_zone visit, void *data)
 {
@@ -60,6 +58,11 @@ static bool uses(const struct network *network, const char *zone)
 		if (names(network, zone_keys[i], zone))
 			return true;
 	return false;
+}
+
+void zones_each_forward(const struct network *network, visit_zone visit, void *data)
+{
+	each_zone(network->config, zone_keys[0], visit, data);
 }
 
 bool zones_forward(const struct network *network)

@@ -38,6 +38,11 @@ int zones_load(struct networks *networks, struct error **error);
 int zones_check_network(const struct networks *networks, const json_t *config,
 			struct error **error);
 
+typedef void (*visit_zone)(const char *zone, void *data);
+
+/* Those that it names for forward names. */
+void zones_each_forward(const struct network *network, visit_zone visit, void *data);
+
 /* Whether the network names one for forward names; or for reverse names of a family. */
 bool zones_forward(const struct network *network);
 bool zones_reverse(const struct network *network);

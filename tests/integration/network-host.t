@@ -121,6 +121,13 @@ is "$(resolvectl default-route sysctbr0 | sed 's/.*: //')" no "other names are n
 sysct network set sysctbr0 dns.domain=lab.test
 renamed() { domains | grep -q '~lab.test'; }
 ok -n "a changed domain is told" wait_until 10 renamed
+sysct network zone create zone.test
+sysct network set sysctbr0 dns.zone.forward=zone.test
+told_zone() { domains | grep '~lab.test' | grep -q '~zone.test'; }
+ok -n "a zone that the network serves is told, too" wait_until 10 told_zone
+finds_in_zone() { resolvectl query one.zone.test | grep -q "$(sysct list one -f csv -c 4 | cut -d' ' -f1)"; }
+ok -n "the host finds an instance by its name in the zone" wait_until 10 finds_in_zone
+sysct network unset sysctbr0 dns.zone.forward
 sysct network set sysctbr0 dns.mode=none
 reverted() { ! domains | grep -q '~'; }
 ok -n "dns.mode=none takes it back" wait_until 10 reverted
