@@ -74,13 +74,12 @@ static int parse_internet(struct proxy_address *address, char *text, struct erro
 
 static int parse_unix(struct proxy_address *address, const char *text, struct error **error)
 {
-	const char *name = strrchr(text, '/');
+	const char *slash = strrchr(text, '/');
+	bool abstract = text[0] == '@' && text[1];
 	address->family = AF_UNIX;
 	address->count = 1;
 	address->path = memory_strdup(text);
-	if (text[0] == '@' && text[1])
-		name = text;
-	else if (text[0] != '/' || !name[1])
+	if (!abstract && (text[0] != '/' || !slash[1]))
 		return error_set(error, ERROR_INVALID,
 				 "\"%s\" is neither an absolute path nor @NAME", text);
 	if (strlen(text) > LONGEST_NAME)
