@@ -7,6 +7,7 @@
 #include "cleanup.h"
 #include "db/id_ranges.h"
 #include "db/internal.h"
+#include "db/layers_internal.h"
 #include "memory.h"
 
 enum { DEFAULT_ID_COUNT = 65536 };
@@ -137,6 +138,25 @@ static int insert_row(struct connection *connection, struct instance_row *row, s
 	return 0;
 }
 
+static int set_layer(struct connection *connection, int64_t id, int64_t layer_id,
+		     struct error **error)
+{
+	return change_row(connection, "UPDATE instances SET layer_id = ?2 WHERE id = ?1",
+			  VALUES(NUMBER(id), NUMBER(layer_id)), error);
+}
+
+static int create_layer(struct connection *connection, struct instance_row *row,
+			struct error **error)
+{
+	cleanup_free char *directory = memory_printf("instances/%s", row->uuid);
+	struct layer_row layer = {
+		.pool = row->pool, .directory = directory, .id_base = row->id_base};
+	if (layer_create(connection, &layer, error) < 0)
+		return -1;
+	row->layer_id = layer.id;
+	return set_layer(connection, row->id, layer.id, error);
+}
+
 static int create(struct connection *connection, struct instance_row *row,
 		  const struct id_pool *ids, struct error **error)
 {
@@ -144,7 +164,8 @@ static int create(struct connection *connection, struct instance_row *row,
 		row->id_count = DEFAULT_ID_COUNT;
 	if (check_name_free(connection, row->name, error) < 0 ||
 	    resolve_pool(connection, row, error) < 0 || insert_row(connection, row, error) < 0 ||
-	    id_range_take(connection, row->id, ids, row->id_count, &row->id_base, error) < 0)
+	    id_range_take(connection, row->id, ids, row->id_count, &row->id_base, error) < 0 ||
+	    create_layer(connection, row, error) < 0)
 		return -1;
 	return store_maps(connection, row, error);
 }
@@ -194,10 +215,11 @@ int db_instance_rename(struct db *db, int64_t id, const char *name, struct error
 
 static int delete_row(struct connection *connection, int64_t id, struct error **error)
 {
-	if (id_range_give(connection, id, error) < 0)
+	if (id_range_give(connection, id, error) < 0 ||
+	    change_row(connection, "DELETE FROM instances WHERE id = ?1", VALUES(NUMBER(id)),
+		       error) < 0)
 		return -1;
-	return change_row(connection, "DELETE FROM instances WHERE id = ?1", VALUES(NUMBER(id)),
-			  error);
+	return layers_bury(connection, error);
 }
 
 int db_instance_delete(struct db *db, int64_t id, struct error **error)
@@ -205,6 +227,16 @@ int db_instance_delete(struct db *db, int64_t id, struct error **error)
 	if (db_begin(db, DB_DURABLE, error) < 0)
 		return -1;
 	return db_end(db, delete_row(&db->writer, id, error), error);
+}
+
+int db_instance_set_layer(struct db *db, int64_t id, int64_t layer_id, struct error **error)
+{
+	if (db_begin(db, DB_DURABLE, error) < 0)
+		return -1;
+	int result = set_layer(&db->writer, id, layer_id, error);
+	if (result == 0)
+		result = layers_bury(&db->writer, error);
+	return db_end(db, result, error);
 }
 
 int db_instance_touch(struct db *db, int64_t id, int64_t last_used_at, struct error **error)

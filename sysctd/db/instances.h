@@ -36,6 +36,7 @@ struct instance_row {
 	char *pool;	  /* name of that pool */
 	uint32_t id_base; /* first host id of the range */
 	uint32_t id_count;
+	int64_t layer_id; /* the layer of storage that it writes into */
 	enum instance_power last_power;
 	json_t *config;	  /* {key: value} */
 	json_t *devices;  /* {device: {key: value}} */
@@ -57,7 +58,8 @@ void instance_list_clear(struct instance_list *list);
  * db_instance_create - a new instance, with the lowest free id range.
  * @row: uuid, name, architecture and pool (or pool_id) are needed; id_count 0 is
  * 65536; created_at 0 is now; config, devices, profiles NULL are empty. id, pool,
- * pool_id, id_base, id_count and created_at are filled.
+ * pool_id, id_base, id_count, created_at and layer_id are filled: it has a layer of its own
+ * in "instances/UUID".
  * Fails with ERROR_EXISTS, ERROR_NOT_FOUND (pool or profile), ERROR_NO_SPACE (ids).
  */
 int db_instance_create(struct db *db, struct instance_row *row, const struct id_pool *ids,
@@ -80,8 +82,15 @@ int db_instance_update(struct db *db, const struct instance_row *row, struct err
 
 int db_instance_rename(struct db *db, int64_t id, const char *name, struct error **error);
 
-/* Also gives the id range back: the processes and files must be gone before. */
+/* Also gives the id range back: its processes must be gone before. Layers that nobody needs any
+ * more are dead then (layers.h). */
 int db_instance_delete(struct db *db, int64_t id, struct error **error);
+
+/**
+ * db_instance_set_layer - from now on it writes into the layer @layer_id. What nobody needs any
+ * more of those before is dead then.
+ */
+int db_instance_set_layer(struct db *db, int64_t id, int64_t layer_id, struct error **error);
 
 /* Facts that a power cut may take back: one small write without a sync. */
 int db_instance_touch(struct db *db, int64_t id, int64_t last_used_at, struct error **error);

@@ -13,7 +13,7 @@
 
 #define SELECT_INSTANCES                                                                           \
 	"SELECT i.id, i.uuid, i.name, i.description, i.architecture, i.ephemeral, i.created_at,"   \
-	" i.last_used_at, i.image, i.pool_id, p.name, r.base, r.count, i.last_power"               \
+	" i.last_used_at, i.image, i.pool_id, p.name, r.base, r.count, i.last_power, i.layer_id"   \
 	" FROM instances i JOIN storage_pools p ON p.id = i.pool_id"                               \
 	" LEFT JOIN id_ranges r ON r.instance_id = i.id"
 #define SELECT_CONFIG  "SELECT instance_id, key, value FROM instances_config"
@@ -80,6 +80,7 @@ static void read_row(const struct query *query, struct instance_row *row)
 		.pool = query_text(query, 10),
 		.id_base = (uint32_t)query_number(query, 11),
 		.id_count = (uint32_t)query_number(query, 12),
+		.layer_id = query_number(query, 14),
 		.last_power = power < 0 ? INSTANCE_POWER_STOPPED : (enum instance_power)power,
 		.config = json_object(),
 		.devices = json_object(),

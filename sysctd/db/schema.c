@@ -209,14 +209,43 @@ static const char version_4[] =
 	"  PRIMARY KEY (acl_id, key)"
 	") STRICT, WITHOUT ROWID;";
 
+/* An instance writes into its own layer; below it are the layers that its snapshots keep. */
+static const char version_5[] =
+	"CREATE TABLE storage_layers ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  pool_id INTEGER NOT NULL REFERENCES storage_pools (id),"
+	"  directory TEXT NOT NULL," /* below the pool's */
+	"  parent_id INTEGER REFERENCES storage_layers (id),"
+	"  id_base INTEGER NOT NULL," /* whose files they are: the root of the instance that wrote them */
+	"  dead INTEGER NOT NULL DEFAULT 0," /* nobody needs it: its directory goes, then the row */
+	"  UNIQUE (pool_id, directory)"
+	") STRICT;"
+	"CREATE INDEX storage_layers_parent ON storage_layers (parent_id);"
+	"ALTER TABLE instances ADD COLUMN layer_id INTEGER REFERENCES storage_layers (id);"
+	"INSERT INTO storage_layers (pool_id, directory, id_base)"
+	"  SELECT i.pool_id, 'instances/' || i.uuid, r.base FROM instances i"
+	"  JOIN id_ranges r ON r.instance_id = i.id ORDER BY i.id;"
+	"UPDATE instances SET layer_id = (SELECT l.id FROM storage_layers l"
+	"  WHERE l.pool_id = instances.pool_id AND l.directory = 'instances/' || instances.uuid);"
+	"CREATE INDEX instances_layer ON instances (layer_id);"
+
+	"CREATE TABLE instances_snapshots ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  instance_id INTEGER NOT NULL REFERENCES instances (id) ON DELETE CASCADE,"
+	"  name TEXT NOT NULL,"
+	"  description TEXT NOT NULL DEFAULT '',"
+	"  created_at INTEGER NOT NULL,"
+	"  layer_id INTEGER NOT NULL REFERENCES storage_layers (id),"
+	"  content TEXT NOT NULL," /* JSON: what the instance was */
+	"  UNIQUE (instance_id, name)"
+	") STRICT;"
+	"CREATE INDEX instances_snapshots_layer ON instances_snapshots (layer_id);";
+
 static const struct {
 	int version;
 	const char *sql;
 } steps[] = {
-	{1, version_1},
-	{2, version_2},
-	{3, version_3},
-	{4, version_4},
+	{1, version_1}, {2, version_2}, {3, version_3}, {4, version_4}, {5, version_5},
 };
 
 static int check_references(struct connection *connection, struct error **error)

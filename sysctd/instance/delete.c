@@ -20,12 +20,11 @@ int instance_destroy(struct instance *instance, struct error **error)
 	cleanup_instance_row struct instance_row row = {0};
 	cleanup_free char *log = instance_log_directory(instance);
 	if (db_instance_get_by_id(server->db, instance->id, &row, error) < 0 ||
-	    storage_volume_discard(server->storage, row.pool, row.uuid, error) < 0)
-		return -1;
-	fault_point("delete.discarded");
-	if (db_instance_delete(server->db, instance->id, error) < 0)
+	    db_instance_delete(server->db, instance->id, error) < 0)
 		return -1;
 	fault_point("delete.row");
+	storage_tidy(server);
+	fault_point("delete.discarded");
 	nics_release(server, row.uuid);
 	file_remove_tree_at(AT_FDCWD, log, NULL);
 	pthread_mutex_lock(&instance->lock);
@@ -35,7 +34,6 @@ int instance_destroy(struct instance *instance, struct error **error)
 	log_event(LOG_LEVEL_INFO, instance->name, "instance-deleted");
 	instance_publish(instance, "instance-deleted");
 	instance_remove(instance);
-	storage_reclaim(server->storage);
 	return 0;
 }
 

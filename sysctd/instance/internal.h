@@ -37,6 +37,13 @@ int instance_assign_nics(struct server *server, struct instance_row *row,
 /* "sysct.nics" of the spec that it runs with; a new array. */
 json_t *instance_running_nics(struct instance *instance);
 
+/* What instance_update() does before it stores @new, for a stopped instance whose lock is held. */
+int instance_prepare_update(struct instance *instance, const struct instance_row *old,
+			    struct instance_row *new, struct error **error);
+
+/* A daemon was killed while it held this instance still for a snapshot: it goes on. */
+void instance_thaw_forgotten(struct instance *instance);
+
 /* Signal that asks init for a clean stop, by the image's init. */
 int instance_stop_signal(const json_t *expanded_config);
 

@@ -26,6 +26,7 @@ static bool adopt(struct instance *instance, const char *directory)
 	instance->link = link;
 	cgroup_open(&instance->cgroup, cgroup, NULL);
 	instance_set_state(instance, INSTANCE_RUNNING);
+	instance_thaw_forgotten(instance);
 	if (cgroup_is_frozen(&instance->cgroup))
 		instance_set_state(instance, INSTANCE_FROZEN);
 	log_event(LOG_LEVEL_INFO, instance->name, "found running pid=%d", (int)link.pid);

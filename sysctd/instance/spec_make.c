@@ -212,10 +212,11 @@ static json_t *make_rootfs(struct instance *instance, const struct instance_row 
 {
 	cleanup_object_row struct object_row pool = {0};
 	struct server *server = instance->server;
-	if (db_object_get(server->db, &db_pools, row->pool, &pool, error) < 0)
+	cleanup_layer_list struct layer_list chain = {0};
+	if (db_object_get(server->db, &db_pools, row->pool, &pool, error) < 0 ||
+	    db_layer_chain(server->db, row->layer_id, &chain, error) < 0)
 		return NULL;
-	return storage_volume_describe(server->storage, pool.name, pool.kind, row->uuid, row->image,
-				       error);
+	return storage_layers_describe(server->storage, pool.kind, &chain, row->image, error);
 }
 
 int instance_expand(struct server *server, const struct instance_row *row, json_t **config,

@@ -141,6 +141,18 @@ static bool is_up(struct instance *instance)
 	return state == INSTANCE_RUNNING || state == INSTANCE_FROZEN || state == INSTANCE_STOPPING;
 }
 
+int instance_prepare_update(struct instance *instance, const struct instance_row *old,
+			    struct instance_row *new, struct error **error)
+{
+	json_t *config = NULL, *devices = NULL;
+	int result = check(instance->server, old, new, &config, &devices, error);
+	if (result == 0)
+		result = nics_assign(instance->server, new, devices, NULL, error);
+	json_decref(config);
+	json_decref(devices);
+	return result;
+}
+
 static int update_locked(struct instance *instance, struct instance_row *row, struct error **error)
 {
 	struct server *server = instance->server;

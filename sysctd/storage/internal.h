@@ -10,7 +10,7 @@
 #define STORAGE_NEW	".new-"
 #define STORAGE_DELETED ".del-"
 
-enum storage_kind { STORAGE_IMAGES, STORAGE_INSTANCES, STORAGE_KIND_COUNT };
+enum storage_kind { STORAGE_IMAGES, STORAGE_INSTANCES, STORAGE_LAYERS, STORAGE_KIND_COUNT };
 
 struct storage {
 	char *root; /* STATE/storage-pools */
@@ -27,6 +27,9 @@ const char *storage_kind_directory(enum storage_kind kind); /* "images" */
 /* ROOT/POOL/KIND/PREFIXNAME; the caller frees it. */
 char *storage_path(const struct storage *storage, const char *pool, enum storage_kind kind,
 		   const char *prefix, const char *name);
+
+/* Makes an empty directory, in place of a half made one with the same name. */
+int storage_make_fresh(const char *path, struct error **error);
 
 /* Starts and ends the thread of reclaim.c. */
 int storage_reclaimer_start(struct storage *storage, struct error **error);

@@ -1,7 +1,8 @@
 /*
  * The overlay driver: images are read-only lower layers, shared and idmapped;
- * a volume is an upper and a work directory that belong to the instance's
- * ids. Works on any file system that overlayfs accepts as an upper.
+ * a layer of an instance is an upper and a work directory that belong to the instance's
+ * ids. The uppermost one is written into; those that snapshots keep are lower layers, like
+ * the image. Works on any file system that overlayfs accepts as an upper.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -53,14 +54,45 @@ static int volume_create(const char *path, uint32_t id_base, struct error **erro
 	return make_owned(directory, "work", 0, 0700, error);
 }
 
-static json_t *describe(const char *volume_path, const char *image_path)
+static int open_directory(const char *path, const char *name, struct error **error)
+{
+	cleanup_free char *whole = memory_printf("%s/%s", path, name);
+	int fd = open(whole, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? error_errno(error, errno, "opening %s", whole) : fd;
+}
+
+static int layer_create(const char *path, const char *place, uint32_t id_base, struct error **error)
+{
+	if (volume_create(path, id_base, error) < 0)
+		return -1;
+	cleanup_close int old = open_directory(place, "upper", error);
+	cleanup_close int new = old < 0 ? -1 : open_directory(path, "upper", error);
+	return new < 0 ? -1 : tree_copy_root(old, new, error);
+}
+
+static struct tree_copy *layer_copy(const char *path, const char *target, struct error **error)
+{
+	cleanup_close int from = open_directory(path, "upper", error);
+	cleanup_close int to = from < 0 ? -1 : open_directory(target, "upper", error);
+	return to < 0 ? NULL : tree_copy_new(steal_fd(&from), steal_fd(&to));
+}
+
+static json_t *describe(const char *layer_path, const char *image_path)
 {
 	cleanup_free char *lower = memory_printf("%s/rootfs", image_path);
-	cleanup_free char *upper = memory_printf("%s/upper", volume_path);
-	cleanup_free char *work = memory_printf("%s/work", volume_path);
+	cleanup_free char *upper = memory_printf("%s/upper", layer_path);
+	cleanup_free char *work = memory_printf("%s/work", layer_path);
 	return json_pack("{s:s, s:[{s:s, s:i}], s:s, s:s, s:{s:s}}", "driver", "overlay", "lower",
 			 "path", lower, "base", 0, "upper", upper, "work", work, "options",
 			 "redirect_dir", "on");
+}
+
+/* overlayfs.rst, "Multiple lower layers": the first of the list is the uppermost. */
+static void describe_below(json_t *rootfs, const char *layer_path, uint32_t id_base)
+{
+	cleanup_free char *path = memory_printf("%s/upper", layer_path);
+	json_array_insert_new(json_object_get(rootfs, "lower"), 0,
+			      json_pack("{s:s, s:I}", "path", path, "base", (json_int_t)id_base));
 }
 
 const struct storage_driver storage_overlay = {
@@ -68,5 +100,8 @@ const struct storage_driver storage_overlay = {
 	.help = "read-only image layers below a writable layer, on any file system",
 	.pool_create = pool_create,
 	.volume_create = volume_create,
+	.layer_create = layer_create,
+	.layer_copy = layer_copy,
 	.describe = describe,
+	.describe_below = describe_below,
 };

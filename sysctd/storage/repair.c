@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "db/layers.h"
 #include "db/objects.h"
 #include "file.h"
 #include "log.h"
@@ -36,6 +37,7 @@ static int repair_new(struct server *server, const char *pool, const char *uuid,
 	return 0;
 }
 
+/* Of a daemon before schema version 5, which renamed first. */
 static int repair_deleted(struct server *server, const struct instance_row *row,
 			  struct error **error)
 {
@@ -75,6 +77,39 @@ static int repair_volumes(struct server *server, const char *pool, const struct 
 	return 0;
 }
 
+/* ".new-" of a row that was committed, or of one that was not. */
+static int repair_layer(struct server *server, const char *pool, const char *name,
+			struct error **error)
+{
+	bool is_new = has_prefix(name, STORAGE_NEW), known;
+	const char *token = is_new ? name + strlen(STORAGE_NEW) : name;
+	cleanup_free char *directory = storage_layer_directory(token);
+	if (!is_new && name[0] == '.')
+		return 0;
+	if (db_layer_known(server->db, pool, directory, &known, error) < 0)
+		return -1;
+	if (is_new && known)
+		return storage_layer_commit(server->storage, pool, token, error);
+	if (is_new)
+		storage_layer_abort(server->storage, pool, token);
+	else if (!known)
+		log_event(LOG_LEVEL_WARNING, NULL,
+			  "layer %s in pool %s belongs to nothing in the database; left alone",
+			  name, pool);
+	return 0;
+}
+
+static int repair_layers(struct server *server, const char *pool, struct error **error)
+{
+	cleanup_free char *path = storage_path(server->storage, pool, STORAGE_LAYERS, "", "");
+	cleanup_dir DIR *dir = opendir(path);
+	struct dirent *entry;
+	while (dir && (entry = readdir(dir)))
+		if (repair_layer(server, pool, entry->d_name, error) < 0)
+			return -1;
+	return 0;
+}
+
 static void repair_images(struct server *server, const char *pool)
 {
 	cleanup_free char *path = storage_path(server->storage, pool, STORAGE_IMAGES, "", "");
@@ -98,9 +133,10 @@ int storage_repair(struct server *server, struct error **error)
 		if (storage_pool_prepare(server->storage, pool->name, pool->kind, error) < 0)
 			return error_prefix(error, "pool %s", pool->name);
 		repair_images(server, pool->name);
-		if (repair_volumes(server, pool->name, &list, error) < 0)
+		if (repair_volumes(server, pool->name, &list, error) < 0 ||
+		    repair_layers(server, pool->name, error) < 0)
 			return -1;
 	}
 	storage_reclaim(server->storage);
-	return 0;
+	return storage_layers_sweep(server, error);
 }

@@ -30,7 +30,12 @@ const struct storage_driver *storage_driver_find(const char *name)
 
 const char *storage_kind_directory(enum storage_kind kind)
 {
-	return kind == STORAGE_IMAGES ? "images" : "instances";
+	static const char *const names[STORAGE_KIND_COUNT] = {
+		[STORAGE_IMAGES] = "images",
+		[STORAGE_INSTANCES] = "instances",
+		[STORAGE_LAYERS] = "layers",
+	};
+	return names[kind];
 }
 
 char *storage_path(const struct storage *storage, const char *pool, enum storage_kind kind,
@@ -82,8 +87,7 @@ int storage_pool_prepare(struct storage *storage, const char *pool, const char *
 	return functions->pool_create(path, error);
 }
 
-/* Makes an empty directory, in place of a half made one with the same name. */
-static int make_fresh(const char *path, struct error **error)
+int storage_make_fresh(const char *path, struct error **error)
 {
 	if (mkdir(path, 0700) == 0)
 		return 0;
@@ -102,7 +106,7 @@ int storage_volume_create(struct storage *storage, const char *pool, const char 
 	if (!functions)
 		return error_set(error, ERROR_UNSUPPORTED, "storage driver \"%s\" is not supported",
 				 driver);
-	if (make_fresh(path, error) < 0)
+	if (storage_make_fresh(path, error) < 0)
 		return -1;
 	if (functions->volume_create(path, id_base, error) == 0)
 		return 0;
@@ -124,68 +128,11 @@ void storage_volume_abort(struct storage *storage, const char *pool, const char 
 	file_remove_tree_at(AT_FDCWD, new, NULL);
 }
 
-static int discard(struct storage *storage, const char *pool, enum storage_kind kind,
-		   const char *name, struct error **error)
-{
-	cleanup_free char *path = storage_path(storage, pool, kind, "", name);
-	cleanup_free char *deleted = storage_path(storage, pool, kind, STORAGE_DELETED, name);
-	if (rename(path, deleted) < 0 && errno != ENOENT)
-		return error_errno(error, errno, "deleting %s", path);
-	return 0;
-}
-
-int storage_volume_discard(struct storage *storage, const char *pool, const char *uuid,
-			   struct error **error)
-{
-	return discard(storage, pool, STORAGE_INSTANCES, uuid, error);
-}
-
-static bool exists(struct storage *storage, const char *pool, enum storage_kind kind,
-		   const char *name)
-{
-	cleanup_free char *path = storage_path(storage, pool, kind, "", name);
-	return access(path, F_OK) == 0;
-}
-
-bool storage_volume_exists(struct storage *storage, const char *pool, const char *uuid)
-{
-	return exists(storage, pool, STORAGE_INSTANCES, uuid);
-}
-
-char *storage_volume_path(struct storage *storage, const char *pool, const char *uuid)
-{
-	return storage_path(storage, pool, STORAGE_INSTANCES, "", uuid);
-}
-
-json_t *storage_volume_describe(struct storage *storage, const char *pool, const char *driver,
-				const char *uuid, const char *fingerprint, struct error **error)
-{
-	const struct storage_driver *functions = storage_driver_find(driver);
-	if (!functions) {
-		error_set(error, ERROR_UNSUPPORTED, "storage driver \"%s\" is not supported",
-			  driver);
-		return NULL;
-	}
-	if (!storage_volume_exists(storage, pool, uuid)) {
-		error_set(error, ERROR_NOT_FOUND, "the root volume is missing from pool %s (%s)",
-			  pool, uuid);
-		return NULL;
-	}
-	if (!fingerprint || !storage_image_exists(storage, pool, fingerprint)) {
-		error_set(error, ERROR_NOT_FOUND, "image %s is missing from pool %s",
-			  fingerprint ? fingerprint : "", pool);
-		return NULL;
-	}
-	cleanup_free char *volume = storage_volume_path(storage, pool, uuid);
-	cleanup_free char *image = storage_image_path(storage, pool, fingerprint);
-	return functions->describe(volume, image);
-}
-
 char *storage_image_begin(struct storage *storage, const char *pool, const char *token,
 			  struct error **error)
 {
 	char *path = storage_path(storage, pool, STORAGE_IMAGES, STORAGE_NEW, token);
-	if (make_fresh(path, error) == 0)
+	if (storage_make_fresh(path, error) == 0)
 		return path;
 	free(path);
 	return NULL;
@@ -213,12 +160,18 @@ void storage_image_abort(struct storage *storage, const char *pool, const char *
 int storage_image_discard(struct storage *storage, const char *pool, const char *fingerprint,
 			  struct error **error)
 {
-	return discard(storage, pool, STORAGE_IMAGES, fingerprint, error);
+	cleanup_free char *path = storage_path(storage, pool, STORAGE_IMAGES, "", fingerprint);
+	cleanup_free char *deleted =
+		storage_path(storage, pool, STORAGE_IMAGES, STORAGE_DELETED, fingerprint);
+	if (rename(path, deleted) < 0 && errno != ENOENT)
+		return error_errno(error, errno, "deleting %s", path);
+	return 0;
 }
 
 bool storage_image_exists(struct storage *storage, const char *pool, const char *fingerprint)
 {
-	return exists(storage, pool, STORAGE_IMAGES, fingerprint);
+	cleanup_free char *path = storage_path(storage, pool, STORAGE_IMAGES, "", fingerprint);
+	return access(path, F_OK) == 0;
 }
 
 char *storage_image_path(struct storage *storage, const char *pool, const char *fingerprint)

@@ -5,7 +5,8 @@
  * the database.
  *
  * Crash rule: a thing is made as ".new-ID" and taken away as ".del-ID"; only a
- * rename makes it appear or disappear. storage_repair() finishes or removes
+ * rename makes it appear or disappear. Before the one its row is committed, and before
+ * the other its row says that it is dead. storage_repair() finishes or removes
  * what a dead daemon left half done.
  */
 #ifndef SYSCT_STORAGE_STORAGE_H
@@ -15,7 +16,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "db/layers.h"
 #include "error.h"
+#include "storage/tree_copy.h"
 
 struct server;
 struct storage;
@@ -28,8 +31,16 @@ struct storage_driver {
 	int (*pool_create)(const char *pool_path, struct error **error);
 	/* Fills the empty directory @path with a volume for an instance whose root is @id_base. */
 	int (*volume_create)(const char *path, uint32_t id_base, struct error **error);
-	/* "sysct.rootfs" of the runtime's spec: what the monitor mounts. */
-	json_t *(*describe)(const char *volume_path, const char *image_path);
+	/* Fills the empty directory @path with a layer that nothing was written into, in place of
+	 * the one at @place: its root directory has the same owner, mode and attributes. */
+	int (*layer_create)(const char *path, const char *place, uint32_t id_base,
+			    struct error **error);
+	/* A copy of the layer at @path into the new directory @target, which is made. */
+	struct tree_copy *(*layer_copy)(const char *path, const char *target, struct error **error);
+	/* "sysct.rootfs" of the runtime's spec: what the monitor mounts, the uppermost layer and
+	 * the image; and one more layer above the image and those that were added before. */
+	json_t *(*describe)(const char *layer_path, const char *image_path);
+	void (*describe_below)(json_t *rootfs, const char *layer_path, uint32_t id_base);
 };
 
 extern const struct storage_driver storage_overlay;
@@ -47,24 +58,45 @@ int storage_pool_prepare(struct storage *storage, const char *pool, const char *
 
 /* ---- instances' root volumes ---- */
 
-/* Makes ".new-UUID". storage_volume_commit() makes it appear, storage_volume_abort() removes it. */
+/* Makes ".new-UUID": the first layer of an instance. storage_volume_commit() makes it appear,
+ * storage_volume_abort() removes it. */
 int storage_volume_create(struct storage *storage, const char *pool, const char *driver,
 			  const char *uuid, uint32_t id_base, struct error **error);
 int storage_volume_commit(struct storage *storage, const char *pool, const char *uuid,
 			  struct error **error);
 void storage_volume_abort(struct storage *storage, const char *pool, const char *uuid);
 
-/* Renames it to ".del-UUID"; storage_reclaim() removes the bytes in the background. Missing is fine. */
-int storage_volume_discard(struct storage *storage, const char *pool, const char *uuid,
-			   struct error **error);
-bool storage_volume_exists(struct storage *storage, const char *pool, const char *uuid);
+/* ---- layers, below the directory "layers" of a pool ---- */
 
-/* "sysct.rootfs" of an instance made from image @fingerprint. */
-json_t *storage_volume_describe(struct storage *storage, const char *pool, const char *driver,
-				const char *uuid, const char *fingerprint, struct error **error);
+/* "layers/TOKEN", as rows have it; the caller frees it. */
+char *storage_layer_directory(const char *token);
 
-/* Path of a file beside the volume's data (backup.yaml); the caller frees it. */
-char *storage_volume_path(struct storage *storage, const char *pool, const char *uuid);
+/**
+ * storage_layer_create - ".new-TOKEN": a layer to write into in place of @like, above it or beside it.
+ * storage_layer_commit() makes it appear, storage_layer_abort() removes it. After a crash
+ * storage_repair() does one or the other, by whether there is a row.
+ */
+int storage_layer_create(struct storage *storage, const char *driver, const struct layer_row *like,
+			 const char *token, struct error **error);
+int storage_layer_commit(struct storage *storage, const char *pool, const char *token,
+			 struct error **error);
+void storage_layer_abort(struct storage *storage, const char *pool, const char *token);
+
+/* As storage_layer_create(), to be filled by tree_copy_run() with what @source has. */
+struct tree_copy *storage_layer_copy(struct storage *storage, const char *driver,
+				     const struct layer_row *source, const char *token,
+				     struct error **error);
+
+/* "sysct.rootfs" for the layers of @chain, the uppermost first, above the image. */
+json_t *storage_layers_describe(struct storage *storage, const char *driver,
+				const struct layer_list *chain, const char *fingerprint,
+				struct error **error);
+
+/* Directories of dead layers become ".del-TOKEN", which storage_reclaim() removes, and their rows go. */
+int storage_layers_sweep(struct server *server, struct error **error);
+
+/* The same after a change that is stored already: what cannot go now goes at the next time. */
+void storage_tidy(struct server *server);
 
 /* ---- unpacked images ---- */
 

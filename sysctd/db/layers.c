@@ -1,0 +1,135 @@
+/* See layers.h. */
+#include "db/layers.h"
+
+#include <stdlib.h>
+
+#include "cleanup.h"
+#include "db/internal.h"
+#include "db/layers_internal.h"
+#include "memory.h"
+
+#define SELECT_LAYERS                                                                              \
+	"SELECT l.id, l.parent_id, p.name, l.directory, l.id_base FROM storage_layers l"           \
+	" JOIN storage_pools p ON p.id = l.pool_id"
+
+void layer_list_clear(struct layer_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		free(list->rows[i].pool);
+		free(list->rows[i].directory);
+	}
+	free(list->rows);
+	*list = (struct layer_list){0};
+}
+
+static int read_rows(struct connection *connection, const char *sql, const struct value *values,
+		     size_t count, struct layer_list *list, struct error **error)
+{
+	cleanup_query struct query query = {0};
+	if (query_start(&query, connection, sql, values, count, error) < 0)
+		return -1;
+	int result;
+	while ((result = query_next(&query, error)) > 0) {
+		list->rows = memory_realloc(list->rows, (list->count + 1) * sizeof(*list->rows));
+		list->rows[list->count++] = (struct layer_row){
+			.id = query_number(&query, 0),
+			.parent_id = query_number(&query, 1),
+			.pool = query_text(&query, 2),
+			.directory = query_text(&query, 3),
+			.id_base = (uint32_t)query_number(&query, 4),
+		};
+	}
+	return result;
+}
+
+static int read_list(struct db *db, const char *sql, const struct value *values, size_t count,
+		     struct layer_list *list, struct error **error)
+{
+	cleanup_reader struct reader reader = {0};
+	*list = (struct layer_list){0};
+	if (reader_open(db, &reader, error) < 0)
+		return -1;
+	if (read_rows(reader.connection, sql, values, count, list, error) == 0)
+		return 0;
+	layer_list_clear(list);
+	return -1;
+}
+
+int layer_create(struct connection *connection, struct layer_row *layer, struct error **error)
+{
+	static const char sql[] =
+		"INSERT INTO storage_layers (pool_id, directory, parent_id, id_base)"
+		" SELECT id, ?2, nullif(?3, 0), ?4 FROM storage_pools WHERE name = ?1";
+	if (query_run(connection, sql,
+		      VALUES(TEXT(layer->pool), TEXT(layer->directory), NUMBER(layer->parent_id),
+			     NUMBER(layer->id_base)),
+		      error) < 0)
+		return -1;
+	if (!connection_changed_a_row(connection))
+		return error_set(error, ERROR_NOT_FOUND, "Storage pool not found: \"%s\"",
+				 layer->pool);
+	layer->id = connection_last_id(connection);
+	return 0;
+}
+
+int layers_bury(struct connection *connection, struct error **error)
+{
+	static const char sql[] =
+		"WITH RECURSIVE needed (id) AS ("
+		" SELECT layer_id FROM instances WHERE layer_id IS NOT NULL"
+		" UNION SELECT layer_id FROM instances_snapshots"
+		" UNION SELECT l.parent_id FROM needed JOIN storage_layers l ON l.id = needed.id"
+		"  WHERE l.parent_id IS NOT NULL)"
+		" UPDATE storage_layers SET dead = 1 WHERE dead = 0 AND id NOT IN needed";
+	return query_run(connection, sql, NO_VALUES, error);
+}
+
+int db_layer_create(struct db *db, struct layer_row *layer, struct error **error)
+{
+	if (db_begin(db, DB_DURABLE, error) < 0)
+		return -1;
+	return db_end(db, layer_create(&db->writer, layer, error), error);
+}
+
+int db_layer_chain(struct db *db, int64_t id, struct layer_list *list, struct error **error)
+{
+	static const char sql[] =
+		"WITH RECURSIVE chain (id, depth) AS (SELECT ?1, 0"
+		" UNION ALL SELECT l.parent_id, depth + 1 FROM chain"
+		"  JOIN storage_layers l ON l.id = chain.id WHERE l.parent_id IS NOT "
+		"NULL) " SELECT_LAYERS " JOIN chain c ON c.id = l.id ORDER BY c.depth";
+	if (read_list(db, sql, VALUES(NUMBER(id)), list, error) < 0)
+		return -1;
+	return list->count ? 0 : error_set(error, ERROR_NOT_FOUND, "the layer is missing");
+}
+
+int db_layer_known(struct db *db, const char *pool, const char *directory, bool *known,
+		   struct error **error)
+{
+	static const char sql[] = SELECT_LAYERS " WHERE p.name = ?1 AND l.directory = ?2";
+	cleanup_layer_list struct layer_list list = {0};
+	if (read_list(db, sql, VALUES(TEXT(pool), TEXT(directory)), &list, error) < 0)
+		return -1;
+	*known = list.count > 0;
+	return 0;
+}
+
+int db_layers_dead(struct db *db, struct layer_list *list, struct error **error)
+{
+	/* One above another was made after it. */
+	static const char sql[] = SELECT_LAYERS " WHERE l.dead = 1 ORDER BY l.id DESC";
+	return read_list(db, sql, NO_VALUES, list, error);
+}
+
+static int delete_row(struct connection *connection, int64_t id, struct error **error)
+{
+	return query_run(connection, "DELETE FROM storage_layers WHERE id = ?1 AND dead = 1",
+			 VALUES(NUMBER(id)), error);
+}
+
+int db_layer_delete(struct db *db, int64_t id, struct error **error)
+{
+	if (db_begin(db, DB_VOLATILE, error) < 0)
+		return -1;
+	return db_end(db, delete_row(&db->writer, id, error), error);
+}

@@ -1,0 +1,48 @@
+/*
+ * Layers of storage: directories that instances write into, and that snapshots keep below them. A
+ * layer is needed while an instance, a snapshot or a layer above it names it; what nobody needs any
+ * more is dead from that same transaction on, and its directory is removed after it (storage/layers.c).
+ */
+#ifndef SYSCT_DB_LAYERS_H
+#define SYSCT_DB_LAYERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "db/db.h"
+#include "error.h"
+
+struct layer_row {
+	int64_t id;
+	int64_t parent_id; /* 0: the image is below it */
+	char *pool;
+	char *directory; /* below the pool's: "layers/UUID" */
+	uint32_t id_base;
+};
+
+struct layer_list {
+	struct layer_row *rows;
+	size_t count;
+};
+
+void layer_list_clear(struct layer_list *list);
+#define cleanup_layer_list __attribute__((cleanup(layer_list_clear)))
+
+/* @layer: all but the id, which is filled; the pool by its name. */
+int db_layer_create(struct db *db, struct layer_row *layer, struct error **error);
+
+/* The layer and those below it, the uppermost first. ERROR_NOT_FOUND when there is none. */
+int db_layer_chain(struct db *db, int64_t id, struct layer_list *list, struct error **error);
+
+/* Whether a row, dead or not, has that directory. */
+int db_layer_known(struct db *db, const char *pool, const char *directory, bool *known,
+		   struct error **error);
+
+/* Dead ones, the uppermost of a chain before those below it. */
+int db_layers_dead(struct db *db, struct layer_list *list, struct error **error);
+
+/* The directory of a dead one is gone. */
+int db_layer_delete(struct db *db, int64_t id, struct error **error);
+
+#endif

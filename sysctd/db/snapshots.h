@@ -1,0 +1,56 @@
+/* Snapshots of instances: a layer that is kept, and what the instance was at that time. */
+#ifndef SYSCT_DB_SNAPSHOTS_H
+#define SYSCT_DB_SNAPSHOTS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "db/db.h"
+#include "db/instances.h"
+#include "error.h"
+
+struct snapshot_row {
+	int64_t id;
+	int64_t instance_id;
+	char *name;
+	char *description;
+	int64_t created_at;
+	int64_t layer_id;
+	/* Of the instance at that time. */
+	char *architecture;
+	bool ephemeral;
+	json_t *config, *devices, *profiles;
+};
+
+struct snapshot_list {
+	struct snapshot_row *rows;
+	size_t count;
+};
+
+void snapshot_row_clear(struct snapshot_row *row);
+void snapshot_list_clear(struct snapshot_list *list);
+#define cleanup_snapshot_row  __attribute__((cleanup(snapshot_row_clear)))
+#define cleanup_snapshot_list __attribute__((cleanup(snapshot_list_clear)))
+
+/* Of one instance (by id; 0: of all), in the order in which they were taken. */
+int db_snapshot_list(struct db *db, int64_t instance_id, struct snapshot_list *list,
+		     struct error **error);
+int db_snapshot_get(struct db *db, int64_t instance_id, const char *name, struct snapshot_row *row,
+		    struct error **error);
+
+/**
+ * db_snapshot_create - @snapshot: name, description, created_at and layer_id; the rest is the
+ * instance's as @instance has it. id is filled. ERROR_EXISTS.
+ */
+int db_snapshot_create(struct db *db, struct snapshot_row *snapshot,
+		       const struct instance_row *instance, struct error **error);
+int db_snapshot_describe(struct db *db, int64_t id, const char *description, struct error **error);
+int db_snapshot_rename(struct db *db, const struct snapshot_row *snapshot, const char *name,
+		       struct error **error);
+
+/* Layers that nobody else needs are dead then. */
+int db_snapshot_delete(struct db *db, int64_t id, struct error **error);
+
+#endif

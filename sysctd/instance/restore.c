@@ -1,0 +1,152 @@
+/* Back to a snapshot: files, configuration and devices, in one transaction. */
+#include <stdlib.h>
+#include <string.h>
+#include <uuid/uuid.h>
+
+#include "cleanup.h"
+#include "db/objects.h"
+#include "fault.h"
+#include "instance/internal.h"
+#include "instance/snapshots.h"
+#include "log.h"
+#include "memory.h"
+#include "server.h"
+#include "storage/storage.h"
+
+enum { LOCK_TIMEOUT = 30000 };
+
+static bool is_volatile(const char *key)
+{
+	return strncmp(key, "volatile.", 9) == 0;
+}
+
+/* What the daemon keeps of an instance, such as its addresses, is of now: another may have those of then. */
+static json_t *join_config(const json_t *then, const json_t *now)
+{
+	json_t *config = json_object(), *value;
+	const char *key;
+	json_object_foreach ((json_t *)then, key, value)
+		if (!is_volatile(key))
+			json_object_set(config, key, value);
+	json_object_foreach ((json_t *)now, key, value)
+		if (is_volatile(key))
+			json_object_set(config, key, value);
+	return config;
+}
+
+static int fill(const struct snapshot_row *snapshot, const struct instance_row *now,
+		struct instance_row *row, struct db *db, struct error **error)
+{
+	if (db_instance_get_by_id(db, now->id, row, error) < 0)
+		return -1;
+	json_decref(row->config);
+	json_decref(row->devices);
+	json_decref(row->profiles);
+	row->config = join_config(snapshot->config, now->config);
+	row->devices = json_deep_copy(snapshot->devices);
+	row->profiles = json_deep_copy(snapshot->profiles);
+	row->ephemeral = snapshot->ephemeral;
+	return 0;
+}
+
+/* @below: the layer that the snapshot keeps. */
+static int store(struct instance *instance, const struct layer_row *below, const char *token,
+		 const struct instance_row *row, struct error **error)
+{
+	struct db *db = instance->server->db;
+	cleanup_free char *directory = storage_layer_directory(token);
+	struct layer_row layer = {
+		.parent_id = below->id,
+		.pool = below->pool,
+		.directory = directory,
+		.id_base = row->id_base,
+	};
+	if (db_begin(db, DB_DURABLE, error) < 0)
+		return -1;
+	if (db_layer_create(db, &layer, error) == 0 && db_instance_update(db, row, error) == 0 &&
+	    db_instance_set_layer(db, row->id, layer.id, error) == 0)
+		return db_commit(db, error);
+	db_rollback(db);
+	return -1;
+}
+
+static int swap(struct instance *instance, const struct snapshot_row *snapshot,
+		const struct instance_row *row, struct error **error)
+{
+	struct server *server = instance->server;
+	cleanup_layer_list struct layer_list chain = {0};
+	cleanup_object_row struct object_row pool = {0};
+	char token[UUID_STR_LEN];
+	uuid_t uuid;
+	uuid_generate(uuid);
+	uuid_unparse_lower(uuid, token);
+	if (db_layer_chain(server->db, snapshot->layer_id, &chain, error) < 0 ||
+	    db_object_get(server->db, &db_pools, row->pool, &pool, error) < 0 ||
+	    storage_layer_create(server->storage, pool.kind, &chain.rows[0], token, error) < 0)
+		return -1;
+	fault_point("restore.layer");
+	if (store(instance, &chain.rows[0], token, row, error) < 0) {
+		storage_layer_abort(server->storage, pool.name, token);
+		return -1;
+	}
+	fault_point("restore.committed");
+	return storage_layer_commit(server->storage, pool.name, token, error);
+}
+
+static int restore_stopped(struct instance *instance, const char *name, struct error **error)
+{
+	struct server *server = instance->server;
+	cleanup_snapshot_row struct snapshot_row snapshot = {0};
+	cleanup_instance_row struct instance_row now = {0}, row = {0};
+	if (instance_lock(instance, "restore", LOCK_TIMEOUT, error) < 0)
+		return -1;
+	cleanup_instance_lock struct instance *held = instance;
+	enum instance_state state = instance_get_state(held);
+	if (state != INSTANCE_STOPPED && state != INSTANCE_ERROR)
+		return error_set(error, ERROR_BUSY, "somebody has started the instance meanwhile");
+	if (db_instance_get_by_id(server->db, held->id, &now, error) < 0 ||
+	    db_snapshot_get(server->db, held->id, name, &snapshot, error) < 0 ||
+	    fill(&snapshot, &now, &row, server->db, error) < 0 ||
+	    instance_prepare_update(held, &now, &row, error) < 0 ||
+	    swap(held, &snapshot, &row, error) < 0)
+		return -1;
+	held->ephemeral = row.ephemeral;
+	storage_tidy(server);
+	log_event(LOG_LEVEL_INFO, held->name, "instance-restored %s", name);
+	instance_publish(held, "instance-restored");
+	return 0;
+}
+
+static bool is_up(struct instance *instance)
+{
+	enum instance_state state = instance_get_state(instance);
+	return state != INSTANCE_STOPPED && state != INSTANCE_ERROR;
+}
+
+static void keep(struct instance *instance, bool restarting)
+{
+	pthread_mutex_lock(&instance->lock);
+	instance->restarting = restarting;
+	pthread_mutex_unlock(&instance->lock);
+}
+
+int instance_restore(struct instance *instance, const char *name, struct error **error)
+{
+	cleanup_snapshot_row struct snapshot_row snapshot = {0};
+	/* Nothing is ended for a name that is none. */
+	if (db_snapshot_get(instance->server->db, instance->id, name, &snapshot, error) < 0)
+		return -1;
+	if (!is_up(instance))
+		return restore_stopped(instance, name, error);
+	/* An ephemeral instance would be deleted between the two. */
+	keep(instance, true);
+	int result = instance_stop(instance, true, -1, error);
+	if (result == 0) {
+		result = restore_stopped(instance, name, error);
+		/* It goes on as it was when it could not be restored. */
+		if (instance_start(instance, result < 0 ? NULL : error) < 0)
+			result = -1;
+	}
+	keep(instance, false);
+	return result;
+}

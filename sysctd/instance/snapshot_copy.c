@@ -1,0 +1,173 @@
+/*
+ * The copy of what a running instance writes into: first while it runs, then, while its control
+ * group is frozen, of what changed since. It is thawed whatever happens: a file beside the
+ * monitor's tells a daemon that comes after one that was killed meanwhile.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "fault.h"
+#include "file.h"
+#include "instance/internal.h"
+#include "instance/snapshots.h"
+#include "log.h"
+#include "memory.h"
+#include "server.h"
+#include "storage/storage.h"
+
+enum { FREEZE_TIMEOUT = 10000, MOST_RUNS = 4, LITTLE = 4 << 20 /* bytes */ };
+
+#define FROZEN_NOTE "frozen-for-snapshot"
+
+/* ---- files that processes have mapped to write into, shared (tree_copy.h) ---- */
+
+/* "7f..-7f.. rw-s 00000000 00:2e 1234   /var/lib/x": proc_pid_maps(5). */
+static void note_mapping(const char *line, json_t *paths)
+{
+	const char *permissions = strchr(line, ' '), *path = strchr(line, '/');
+	if (permissions && path && permissions[2] == 'w' && permissions[4] == 's')
+		json_object_set_new(paths, path + 1, json_true());
+}
+
+static void note_process(const char *pid, json_t *paths)
+{
+	cleanup_free char *path = memory_printf("/proc/%s/maps", pid);
+	cleanup_free char *maps = file_try_read_at(AT_FDCWD, path);
+	char *rest = maps;
+	for (char *line; rest && (line = strsep(&rest, "\n"));)
+		note_mapping(line, paths);
+}
+
+static void note_group(int parent, const char *name, json_t *paths)
+{
+	cleanup_close int fd =
+		openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_free char *processes = fd < 0 ? NULL : file_try_read_at(fd, "cgroup.procs");
+	char *rest = processes;
+	for (char *pid; rest && (pid = strsep(&rest, "\n"));)
+		if (*pid)
+			note_process(pid, paths);
+	cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	if (!dir)
+		return;
+	fd = -1;
+	while ((entry = readdir(dir)))
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			note_group(dirfd(dir), entry->d_name, paths);
+}
+
+static void distrust_mapped(const struct cgroup *cgroup, json_t *paths, struct tree_copy *copy)
+{
+	const char *path;
+	json_t *unused;
+	note_group(cgroup->unified, ".", paths);
+	json_object_foreach (paths, path, unused)
+		tree_copy_distrust(copy, path);
+}
+
+/* ---- holding it still ---- */
+
+static char *note_path(const struct instance *instance)
+{
+	cleanup_free char *directory = instance_run_directory(instance);
+	return memory_printf("%s/" FROZEN_NOTE, directory);
+}
+
+static int freeze(const struct instance *instance, const struct cgroup *cgroup,
+		  struct error **error)
+{
+	cleanup_free char *note = note_path(instance);
+	cleanup_close int fd = open(note, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_errno(error, errno, "creating %s", note);
+	if (cgroup_freeze(cgroup, true, FREEZE_TIMEOUT, error) == 0)
+		return 0;
+	unlink(note);
+	return -1;
+}
+
+static void thaw(const struct instance *instance, const struct cgroup *cgroup)
+{
+	cleanup_error struct error *error = NULL;
+	cleanup_free char *note = note_path(instance);
+	if (cgroup_freeze(cgroup, false, FREEZE_TIMEOUT, &error) < 0)
+		log_event(LOG_LEVEL_ERROR, instance->name, "%s", error_message(error));
+	unlink(note);
+}
+
+void instance_thaw_forgotten(struct instance *instance)
+{
+	cleanup_free char *note = note_path(instance);
+	if (access(note, F_OK) < 0)
+		return;
+	log_event(LOG_LEVEL_WARNING, instance->name,
+		  "it was frozen for a snapshot that was not finished: thawing it");
+	thaw(instance, &instance->cgroup);
+}
+
+static long long microseconds(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
+/* ---- the copy ---- */
+
+/* Each run is shorter than the one before, or the last one while it runs. */
+static int copy_running(const struct cgroup *cgroup, json_t *mapped, struct tree_copy *copy,
+			struct error **error)
+{
+	note_group(cgroup->unified, ".", mapped);
+	for (int run = 0; run < MOST_RUNS; run++) {
+		if (tree_copy_run(copy, error) < 0)
+			return -1;
+		fault_point("snapshot.copied");
+		if (run > 0 && tree_copy_written(copy) < LITTLE)
+			break;
+	}
+	return 0;
+}
+
+static int copy_still(struct instance *instance, const struct cgroup *cgroup, json_t *mapped,
+		      struct tree_copy *copy, struct error **error)
+{
+	bool frozen_before = instance_get_state(instance) == INSTANCE_FROZEN;
+	long long start = microseconds();
+	if (!frozen_before && freeze(instance, cgroup, error) < 0)
+		return -1;
+	fault_point("snapshot.frozen");
+	distrust_mapped(cgroup, mapped, copy);
+	int result = tree_copy_run(copy, error);
+	if (!frozen_before)
+		thaw(instance, cgroup);
+	log_event(LOG_LEVEL_DEBUG, instance->name, "snapshot frozen_us=%lld bytes=%llu",
+		  microseconds() - start, tree_copy_written(copy));
+	return result;
+}
+
+int snapshot_copy(struct instance *instance, const char *driver, const struct layer_row *top,
+		  const char *token, struct error **error)
+{
+	struct storage *storage = instance->server->storage;
+	struct cgroup cgroup = CGROUP_INIT;
+	cleanup_free char *path = instance_cgroup_path(instance);
+	cleanup_tree_copy struct tree_copy *copy =
+		storage_layer_copy(storage, driver, top, token, error);
+	if (!copy || cgroup_open(&cgroup, path, error) < 0)
+		return -1;
+	json_t *mapped = json_object();
+	int result = copy_running(&cgroup, mapped, copy, error);
+	if (result == 0)
+		result = copy_still(instance, &cgroup, mapped, copy, error);
+	json_decref(mapped);
+	cgroup_close(&cgroup);
+	return result < 0 ? -1 : tree_copy_sync(copy, error);
+}

@@ -1,0 +1,45 @@
+/*
+ * Snapshots of instances. That of a stopped one keeps the layer that it wrote into,
+ * and the instance gets an empty one above; that of a running one keeps a copy of the
+ * layer, of a single instant (snapshot_copy.c). To restore one is to give the instance an empty
+ * layer above the one that the snapshot keeps. What is where is decided by the transaction alone.
+ */
+#ifndef SYSCT_INSTANCE_SNAPSHOTS_H
+#define SYSCT_INSTANCE_SNAPSHOTS_H
+
+#include "db/layers.h"
+#include "db/snapshots.h"
+#include "instance/instance.h"
+
+/* Letters, digits, "-", "_", ".", ":", "+", "@", at most 63, not "." at the head. */
+int snapshot_check_name(const char *name, struct error **error);
+
+/**
+ * instance_snapshot - take one.
+ * @name: NULL or "": "snap0", or the next number that is free. @taken: its row, to be cleared.
+ * On failure nothing is left, and the instance goes on as before.
+ */
+int instance_snapshot(struct instance *instance, const char *name, const char *description,
+		      struct snapshot_row *taken, struct error **error);
+
+/* Configuration, devices, profiles and files are again what they were; one that runs is ended at
+ * once before, and started again. What its lock finds is either the old or the new state. */
+int instance_restore(struct instance *instance, const char *name, struct error **error);
+
+int instance_snapshot_describe(struct instance *instance, const char *name, const char *description,
+			       struct error **error);
+int instance_snapshot_rename(struct instance *instance, const char *name, const char *new_name,
+			     struct error **error);
+int instance_snapshot_delete(struct instance *instance, const char *name, struct error **error);
+
+/* ---- between its files ---- */
+
+/* Fills a layer beside @top that is not committed yet (".new-TOKEN") with what the running instance
+ * has in that one. */
+int snapshot_copy(struct instance *instance, const char *driver, const struct layer_row *top,
+		  const char *token, struct error **error);
+
+/* "/1.0/instances/NAME/snapshots/SNAPSHOT" lifecycle event; "instance-snapshot-created". */
+void snapshot_publish(struct instance *instance, const char *action, const char *name);
+
+#endif

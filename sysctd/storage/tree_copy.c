@@ -1,0 +1,323 @@
+/* See tree_copy.h. */
+#include "storage/tree_copy.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <search.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "file.h"
+#include "memory.h"
+#include "storage/tree_copy_file.h"
+
+enum {
+	/* Of a change so young another one may have the same time: it is looked at again. */
+	YOUNG = 50 * 1000000, /* ns */
+};
+
+/* What the source had at @path in the run before. */
+struct seen {
+	char *path;
+	ino_t inode;
+	struct timespec changed;
+	bool trusted;
+	unsigned run;
+};
+
+/* Where a file with several names was copied to in this run. */
+struct linked {
+	ino_t inode;
+	char *path;
+};
+
+struct tree_copy {
+	int source, target;
+	dev_t device;
+	unsigned run;
+	void *seen;  /* tsearch(3) */
+	void *links; /* of this run */
+	struct timespec now;
+	unsigned long long written;
+};
+
+struct place {
+	struct tree_copy *copy;
+	int from, to;
+	const char *path; /* "" or "a/b/" */
+};
+
+/* ---- what is known ---- */
+
+static int compare_seen(const void *left, const void *right)
+{
+	return strcmp(((const struct seen *)left)->path, ((const struct seen *)right)->path);
+}
+
+static int compare_linked(const void *left, const void *right)
+{
+	ino_t a = ((const struct linked *)left)->inode, b = ((const struct linked *)right)->inode;
+	return a < b ? -1 : a > b;
+}
+
+static void free_seen(void *data)
+{
+	struct seen *seen = data;
+	free(seen->path);
+	free(seen);
+}
+
+static void free_linked(void *data)
+{
+	struct linked *linked = data;
+	free(linked->path);
+	free(linked);
+}
+
+static struct seen *find_seen(struct tree_copy *copy, const char *path)
+{
+	struct seen key = {.path = (char *)path};
+	struct seen **found = tfind(&key, &copy->seen, compare_seen);
+	return found ? *found : NULL;
+}
+
+static long long nanoseconds(const struct timespec *time)
+{
+	return time->tv_sec * 1000000000LL + time->tv_nsec;
+}
+
+/* True when it is as it was in the run before. */
+static bool note(struct tree_copy *copy, const char *path, const struct stat *status)
+{
+	struct seen *seen = find_seen(copy, path);
+	bool same = seen && seen->trusted && seen->inode == status->st_ino &&
+		    nanoseconds(&seen->changed) == nanoseconds(&status->st_ctim);
+	if (!seen) {
+		seen = memory_alloc(sizeof(*seen));
+		seen->path = memory_strdup(path);
+		tsearch(seen, &copy->seen, compare_seen);
+	}
+	seen->inode = status->st_ino;
+	seen->changed = status->st_ctim;
+	seen->trusted = nanoseconds(&status->st_ctim) + YOUNG < nanoseconds(&copy->now);
+	seen->run = copy->run;
+	return same;
+}
+
+/* The path in the target of another name of this file; the first one is noted. */
+static const char *other_name(struct tree_copy *copy, const char *path, const struct stat *status)
+{
+	struct linked key = {.inode = status->st_ino};
+	if (status->st_nlink < 2)
+		return NULL;
+	struct linked **found = tfind(&key, &copy->links, compare_linked);
+	if (found)
+		return (*found)->path;
+	struct linked *linked = memory_alloc(sizeof(*linked));
+	*linked = (struct linked){status->st_ino, memory_strdup(path)};
+	tsearch(linked, &copy->links, compare_linked);
+	return NULL;
+}
+
+/* ---- one entry ---- */
+
+static int copy_tree(const struct place *place, struct error **error);
+
+static int fail(const struct place *place, const char *name, struct error **error)
+{
+	return error_errno(error, errno, "copying %s%s", place->path, name);
+}
+
+static int remove_target(const struct place *place, const char *name, struct error **error)
+{
+	if (unlinkat(place->to, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	return file_remove_tree_at(place->to, name, error);
+}
+
+/* 0 when it is made, 1 when the source is gone. */
+static int make_entry(const struct place *place, const char *name, const struct stat *status,
+		      struct error **error)
+{
+	if (S_ISREG(status->st_mode))
+		return tree_copy_file(place->from, place->to, name, &place->copy->written) < 0
+			       ? (errno == ENOENT ? 1 : fail(place, name, error))
+			       : 0;
+	if (S_ISLNK(status->st_mode)) {
+		char target[4096];
+		ssize_t length = readlinkat(place->from, name, target, sizeof(target) - 1);
+		if (length < 0)
+			return errno == ENOENT ? 1 : fail(place, name, error);
+		target[length] = '\0';
+		return symlinkat(target, place->to, name) < 0 ? fail(place, name, error) : 0;
+	}
+	return mknodat(place->to, name, status->st_mode & S_IFMT, status->st_rdev) < 0
+		       ? fail(place, name, error)
+		       : 0;
+}
+
+static int copy_other(const struct place *place, const char *name, const char *path,
+		      const struct stat *status, bool same, struct error **error)
+{
+	const char *first = other_name(place->copy, path, status);
+	if (same)
+		return 0;
+	if (remove_target(place, name, error) < 0)
+		return -1;
+	if (first && linkat(place->copy->target, first, place->to, name, 0) == 0)
+		return 0;
+	int made = make_entry(place, name, status, error);
+	if (made != 0)
+		return made < 0 ? -1 : 0;
+	if (tree_copy_attributes(place->from, place->to, name, status) < 0)
+		return errno == ENOENT ? remove_target(place, name, error)
+				       : fail(place, name, error);
+	return 0;
+}
+
+/* A directory that is there already keeps what is in it. */
+static int make_directory(const struct place *place, const char *name, struct error **error)
+{
+	struct stat there;
+	if (fstatat(place->to, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(there.st_mode))
+		return 0;
+	if (remove_target(place, name, error) < 0)
+		return -1;
+	return mkdirat(place->to, name, 0700) < 0 ? fail(place, name, error) : 0;
+}
+
+static int copy_directory(const struct place *place, const char *name, const char *path,
+			  const struct stat *status, struct error **error)
+{
+	cleanup_free char *below = memory_printf("%s/", path);
+	static const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NOATIME;
+	cleanup_close int from = openat(place->from, name, flags);
+	if (from < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : fail(place, name, error);
+	if (make_directory(place, name, error) < 0)
+		return -1;
+	cleanup_close int to = openat(place->to, name, flags);
+	if (to < 0)
+		return fail(place, name, error);
+	struct place inside = {place->copy, from, to, below};
+	if (copy_tree(&inside, error) < 0)
+		return -1;
+	if (tree_copy_attributes(place->from, place->to, name, status) < 0 && errno != ENOENT)
+		return fail(place, name, error);
+	return 0;
+}
+
+static int copy_entry(const struct place *place, const char *name, struct error **error)
+{
+	struct stat status;
+	cleanup_free char *path = memory_printf("%s%s", place->path, name);
+	if (fstatat(place->from, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : fail(place, name, error);
+	if (status.st_dev != place->copy->device)
+		return 0;
+	bool same = note(place->copy, path, &status);
+	return S_ISDIR(status.st_mode) ? copy_directory(place, name, path, &status, error)
+				       : copy_other(place, name, path, &status, same, error);
+}
+
+/* What the source has no more. */
+static int remove_others(const struct place *place, struct error **error)
+{
+	cleanup_close int fd = openat(place->to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	if (!dir)
+		return fail(place, "", error);
+	fd = -1;
+	while ((entry = readdir(dir))) {
+		cleanup_free char *path = memory_printf("%s%s", place->path, entry->d_name);
+		const struct seen *seen = find_seen(place->copy, path);
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+		    (seen && seen->run == place->copy->run))
+			continue;
+		if (remove_target(place, entry->d_name, error) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int copy_tree(const struct place *place, struct error **error)
+{
+	cleanup_close int fd = openat(place->from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	if (!dir)
+		return errno == ENOENT ? 0 : fail(place, "", error);
+	fd = -1;
+	while ((entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    copy_entry(place, entry->d_name, error) < 0)
+			return -1;
+	return place->copy->run > 1 ? remove_others(place, error) : 0;
+}
+
+/* ---- all of it ---- */
+
+struct tree_copy *tree_copy_new(int source, int target)
+{
+	struct tree_copy *copy = memory_alloc(sizeof(*copy));
+	*copy = (struct tree_copy){.source = source, .target = target};
+	return copy;
+}
+
+void tree_copy_free(struct tree_copy *copy)
+{
+	tdestroy(copy->seen, free_seen);
+	tdestroy(copy->links, free_linked);
+	close(copy->source);
+	close(copy->target);
+	free(copy);
+}
+
+int tree_copy_run(struct tree_copy *copy, struct error **error)
+{
+	struct stat status;
+	struct place place = {copy, copy->source, copy->target, ""};
+	if (fstat(copy->source, &status) < 0)
+		return error_errno(error, errno, "looking at a volume");
+	clock_gettime(CLOCK_REALTIME, &copy->now);
+	copy->device = status.st_dev;
+	copy->run++;
+	copy->written = 0;
+	int result = copy_tree(&place, error);
+	tdestroy(copy->links, free_linked);
+	copy->links = NULL;
+	return result < 0 ? -1 : tree_copy_root(copy->source, copy->target, error);
+}
+
+void tree_copy_distrust(struct tree_copy *copy, const char *path)
+{
+	struct seen *seen = find_seen(copy, path);
+	if (seen)
+		seen->trusted = false;
+}
+
+int tree_copy_sync(const struct tree_copy *copy, struct error **error)
+{
+	return syncfs(copy->target) < 0 ? error_errno(error, errno, "writing to the disk") : 0;
+}
+
+unsigned long long tree_copy_written(const struct tree_copy *copy)
+{
+	return copy->written;
+}
+
+int tree_copy_root(int source, int target, struct error **error)
+{
+	struct stat status;
+	if (fstat(source, &status) == 0 && tree_copy_attributes(source, target, ".", &status) == 0)
+		return 0;
+	return error_errno(error, errno, "copying the root directory");
+}

@@ -1,0 +1,48 @@
+/*
+ * Copying a tree whose owner goes on writing into it: a first run copies all, further ones only what
+ * changed since, so that the owner need be held only for the last. Metadata, hard links, holes,
+ * special files and extended attributes are kept, whiteouts of an overlay among them; what ties an
+ * upper to its lower (trusted.overlay.origin and the like) is left out, as an upper that was
+ * copied must not have it (overlayfs.rst, "Index").
+ *
+ * What changed is seen by inode and change time. The contents of a page that is mapped shared and
+ * was dirty already change without the kernel setting it: tree_copy_distrust() names such files.
+ */
+#ifndef SYSCT_STORAGE_TREE_COPY_H
+#define SYSCT_STORAGE_TREE_COPY_H
+
+#include "error.h"
+
+struct tree_copy;
+
+/* Both directories are there, the target is empty; takes the descriptors. */
+struct tree_copy *tree_copy_new(int source, int target);
+void tree_copy_free(struct tree_copy *copy);
+
+static inline void cleanup_tree_copy_pointer(struct tree_copy **copy)
+{
+	if (*copy)
+		tree_copy_free(*copy);
+}
+#define cleanup_tree_copy __attribute__((cleanup(cleanup_tree_copy_pointer)))
+
+/**
+ * tree_copy_run - make the target what the source is.
+ * What vanishes meanwhile is passed over. On failure the target is of no use. Links are
+ * not followed, and file systems mounted in the source are not entered.
+ */
+int tree_copy_run(struct tree_copy *copy, struct error **error);
+
+/* The next run copies the file again; @path is relative to the source. One that is not there is fine. */
+void tree_copy_distrust(struct tree_copy *copy, const char *path);
+
+/* What was copied is on the disk (syncfs(2)). */
+int tree_copy_sync(const struct tree_copy *copy, struct error **error);
+
+/* How many bytes the last run has written. */
+unsigned long long tree_copy_written(const struct tree_copy *copy);
+
+/* Owner, mode, extended attributes and times of one directory, without what is in it. */
+int tree_copy_root(int source, int target, struct error **error);
+
+#endif

@@ -1,0 +1,168 @@
+/* See tree_copy_file.h. */
+#include "storage/tree_copy_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "file.h"
+#include "memory.h"
+
+enum { BUFFER = 256 << 10, NAMES = 64 << 10, CHUNK = 1 << 30 };
+
+/* ---- bytes ---- */
+
+static int copy_by_hand(int from, int to, off_t offset, off_t end)
+{
+	cleanup_free char *buffer = memory_alloc(BUFFER);
+	while (offset < end) {
+		size_t wanted = end - offset < BUFFER ? (size_t)(end - offset) : BUFFER;
+		ssize_t count = pread(from, buffer, wanted, offset);
+		if (count <= 0)
+			return count < 0 ? -1 : 0; /* it became shorter */
+		for (ssize_t done = 0, some; done < count; done += some)
+			if ((some = pwrite(to, buffer + done, (size_t)(count - done),
+					   offset + done)) < 0)
+				return -1;
+		offset += count;
+	}
+	return 0;
+}
+
+static int copy_range(int from, int to, off_t offset, off_t end)
+{
+	while (offset < end) {
+		off_t out = offset;
+		size_t wanted = end - offset < CHUNK ? (size_t)(end - offset) : CHUNK;
+		ssize_t count = copy_file_range(from, &offset, to, &out, wanted, 0);
+		if (count == 0)
+			return 0;
+		if (count < 0)
+			return errno == ENOSPC || errno == EDQUOT || errno == EIO
+				       ? -1
+				       : copy_by_hand(from, to, offset, end);
+	}
+	return 0;
+}
+
+/* lseek(2), SEEK_DATA: ENXIO says that only a hole is left. */
+static int copy_data(int from, int to, off_t size, unsigned long long *written)
+{
+	for (off_t start = 0, end; start < size; start = end) {
+		start = lseek(from, start, SEEK_DATA);
+		if (start < 0)
+			return errno == ENXIO ? 0 : -1;
+		end = lseek(from, start, SEEK_HOLE);
+		if (end < 0 || copy_range(from, to, start, end) < 0)
+			return -1;
+		*written += (unsigned long long)(end - start);
+	}
+	return 0;
+}
+
+int tree_copy_file(int from, int to, const char *name, unsigned long long *written)
+{
+	struct stat status;
+	cleanup_close int source =
+		openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_CLOEXEC);
+	if (source < 0 || fstat(source, &status) < 0)
+		return -1;
+	if (!S_ISREG(status.st_mode)) { /* another by now */
+		errno = ENOENT;
+		return -1;
+	}
+	cleanup_close int target =
+		openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (target < 0)
+		return -1;
+	if (ioctl(target, FICLONE, source) == 0)
+		return 0;
+	if (ftruncate(target, status.st_size) < 0)
+		return -1;
+	return copy_data(source, target, status.st_size, written);
+}
+
+/* ---- attributes ---- */
+
+/* What ties an upper to the lower and the index that it was written over. */
+static bool is_tie(const char *attribute)
+{
+	static const char *const ties[] = {"trusted.overlay.origin", "trusted.overlay.nlink",
+					   "trusted.overlay.uuid", "trusted.overlay.impure"};
+	for (size_t i = 0; i < sizeof(ties) / sizeof(ties[0]); i++)
+		if (strcmp(attribute, ties[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Names that end with NUL each; most files have none. */
+static int list_attributes(const char *path, char **names, ssize_t *length)
+{
+	*names = NULL;
+	*length = llistxattr(path, NULL, 0);
+	if (*length > 0) {
+		*names = memory_alloc(NAMES);
+		*length = llistxattr(path, *names, NAMES);
+	}
+	if (*length < 0 && errno == ENOTSUP)
+		*length = 0;
+	return *length < 0 ? -1 : 0;
+}
+
+static int remove_others(const char *path, const char *wanted, ssize_t length)
+{
+	ssize_t there;
+	cleanup_free char *names = NULL;
+	if (list_attributes(path, &names, &there) < 0)
+		return -1;
+	for (const char *name = names; name < names + there; name += strlen(name) + 1) {
+		const char *at = wanted;
+		while (at < wanted + length && strcmp(at, name) != 0)
+			at += strlen(at) + 1;
+		if (at >= wanted + length && lremovexattr(path, name) < 0 && errno != ENODATA)
+			return -1;
+	}
+	return 0;
+}
+
+static int copy_attribute(const char *from, const char *to, const char *name, char *value)
+{
+	ssize_t size = lgetxattr(from, name, value, NAMES);
+	if (size < 0)
+		return errno == ENODATA ? 0 : -1;
+	return lsetxattr(to, name, value, (size_t)size, 0);
+}
+
+static int copy_xattrs(const char *from, const char *to)
+{
+	ssize_t length;
+	cleanup_free char *names = NULL;
+	if (list_attributes(from, &names, &length) < 0 || remove_others(to, names, length) < 0)
+		return -1;
+	cleanup_free char *value = length ? memory_alloc(NAMES) : NULL;
+	for (const char *name = names; name < names + length; name += strlen(name) + 1)
+		if (!is_tie(name) && copy_attribute(from, to, name, value) < 0)
+			return -1;
+	return 0;
+}
+
+int tree_copy_attributes(int from, int to, const char *name, const struct stat *status)
+{
+	cleanup_free char *source = memory_printf("/proc/self/fd/%d/%s", from, name);
+	cleanup_free char *target = memory_printf("/proc/self/fd/%d/%s", to, name);
+	const struct timespec times[2] = {status->st_atim, status->st_mtim};
+	/* A change of the owner takes the set-user-ID bit and capabilities away: it comes first. */
+	if (fchownat(to, name, status->st_uid, status->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    (!S_ISLNK(status->st_mode) && fchmodat(to, name, status->st_mode & 07777, 0) < 0) ||
+	    copy_xattrs(source, target) < 0)
+		return -1;
+	return utimensat(to, name, times, AT_SYMLINK_NOFOLLOW);
+}
