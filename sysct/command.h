@@ -20,7 +20,8 @@ enum word_kind {
 	WORD_PROFILE,
 	WORD_POOL,
 	WORD_NETWORK,
-	WORD_FORWARD, /* of the network before it */
+	WORD_SNAPSHOT, /* of the instance before it */
+	WORD_FORWARD,  /* of the network before it */
 	WORD_ZONE,
 	WORD_RECORD, /* of the zone before it */
 	WORD_NETWORK_ACL,

@@ -128,6 +128,7 @@ static void offer_kind(struct completion *completion, enum word_kind kind)
 		{WORD_PROFILE, "/1.0/profiles", offer_names},
 		{WORD_POOL, "/1.0/storage-pools", offer_names},
 		{WORD_NETWORK, "/1.0/networks", offer_names},
+		{WORD_SNAPSHOT, "/1.0/instances/%s/snapshots?recursion=1", offer_names},
 		{WORD_FORWARD, "/1.0/networks/%s/forwards?recursion=1", offer_names},
 		{WORD_ZONE, "/1.0/network-zones", offer_names},
 		{WORD_RECORD, "/1.0/network-zones/%s/records?recursion=1", offer_names},

@@ -13,8 +13,9 @@ const struct option_row listing_options[] = {
 	{0},
 };
 
-int listing_print(struct cli *cli, const char *path, const char *const *headers, size_t columns,
-		  void (*add)(struct table *table, const json_t *entry), struct error **error)
+static int print(struct cli *cli, const char *path, const char *const *headers, size_t columns,
+		 void (*add)(struct table *table, const json_t *entry), bool sorted,
+		 struct error **error)
 {
 	enum output_format format;
 	cleanup_table struct table table = {0};
@@ -28,8 +29,22 @@ int listing_print(struct cli *cli, const char *path, const char *const *headers,
 	table_init(&table, headers, columns);
 	json_array_foreach (list, index, entry)
 		add(&table, entry);
-	table_sort(&table);
+	if (sorted)
+		table_sort(&table);
 	return output_print(&table, list, format, error);
+}
+
+int listing_print(struct cli *cli, const char *path, const char *const *headers, size_t columns,
+		  void (*add)(struct table *table, const json_t *entry), struct error **error)
+{
+	return print(cli, path, headers, columns, add, true, error);
+}
+
+int listing_print_in_order(struct cli *cli, const char *path, const char *const *headers,
+			   size_t columns, void (*add)(struct table *table, const json_t *entry),
+			   struct error **error)
+{
+	return print(cli, path, headers, columns, add, false, error);
 }
 
 void listing_add_count(struct table *table, const json_t *object, const char *key)

@@ -12,6 +12,11 @@ extern const struct option_row listing_options[];
 int listing_print(struct cli *cli, const char *path, const char *const *headers, size_t columns,
 		  void (*add)(struct table *table, const json_t *entry), struct error **error);
 
+/* The same in the order of the answer, not of the first column. */
+int listing_print_in_order(struct cli *cli, const char *path, const char *const *headers,
+			   size_t columns, void (*add)(struct table *table, const json_t *entry),
+			   struct error **error);
+
 /* GET @path, which is no JSON, and print it as it is. */
 int listing_print_text(struct cli *cli, const char *path, struct error **error);
 

@@ -47,27 +47,17 @@ struct options {
 };
 
 static const struct route *const routes[] = {
-	server_info_routes,
-	resources_routes,
-	instance_routes,
-	instance_create_routes,
-	instance_change_routes,
-	instance_state_routes,
-	exec_routes,
-	console_routes,
-	image_routes,
-	image_alias_routes,
-	profile_routes,
-	storage_pool_routes,
-	storage_volume_routes,
-	instance_log_routes,
-	metadata_routes,
-	network_routes,
-	network_forward_routes,
-	network_zone_routes,
-	network_zone_record_routes,
-	network_acl_routes,
-	NULL,
+	server_info_routes,	resources_routes,
+	instance_routes,	instance_create_routes,
+	instance_change_routes, instance_snapshot_routes,
+	instance_state_routes,	exec_routes,
+	console_routes,		image_routes,
+	image_alias_routes,	profile_routes,
+	storage_pool_routes,	storage_volume_routes,
+	instance_log_routes,	metadata_routes,
+	network_routes,		network_forward_routes,
+	network_zone_routes,	network_zone_record_routes,
+	network_acl_routes,	NULL,
 };
 
 static void print_usage(FILE *out)

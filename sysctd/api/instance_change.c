@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/instance_render.h"
+#include "api/instance_snapshots.h"
 #include "api/render.h"
 #include "api/routes.h"
 #include "cleanup.h"
@@ -41,12 +42,9 @@ static int take_config(const json_t *body, json_t **config, struct error **error
 
 static int put_into(struct instance_row *row, const json_t *body, struct error **error)
 {
-	const char *restore = json_string_value(json_object_get(body, "restore"));
 	const char *description = "";
 	if (render_check_fields(body, put_fields, error) < 0)
 		return -1;
-	if (restore && *restore)
-		return error_set(error, ERROR_UNSUPPORTED, "snapshots are not supported yet");
 	row->ephemeral = false;
 	if (take_config(body, &row->config, error) < 0 ||
 	    take_devices(body, &row->devices, error) < 0 ||
@@ -132,9 +130,14 @@ static int nothing_to_do(struct operation *operation, void *data, struct error *
 	return 0;
 }
 
+/* With "restore", what else the body says is not looked at, as with LXD. */
 static struct response *put(struct request *request, struct error **error)
 {
 	struct operation *operation = NULL;
+	const json_t *body = request_body_object(request, error);
+	const char *restore = json_string_value(json_object_get(body, "restore"));
+	if (restore && *restore)
+		return snapshot_restore(request, restore, error);
 	if (change(request, put_into, error) < 0)
 		return NULL;
 	struct operation_spec spec = {

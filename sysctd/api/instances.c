@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/instance_render.h"
+#include "api/instance_snapshots.h"
 #include "api/render.h"
 #include "api/routes.h"
 #include "cleanup.h"
@@ -45,16 +46,28 @@ static bool wants_expanded(const struct request *request)
 	       request_query(request, "filter");
 }
 
+/* "snapshots"; whoever chooses fields gets their names and times alone. */
+static int add_snapshots(const struct request *request, json_t *object, int64_t id,
+			 const struct snapshot_list *list, const struct profile_list *profiles,
+			 struct error **error)
+{
+	const char *fields = request_query(request, "fields");
+	json_t *snapshots = snapshots_render(list, id, fields && *fields ? NULL : profiles, error);
+	return snapshots ? json_object_set_new(object, "snapshots", snapshots) : -1;
+}
+
 static struct response *list(struct request *request, struct error **error)
 {
 	struct server *server = request_server(request);
 	cleanup_instance_list struct instance_list rows = {0};
 	cleanup_profile_list struct profile_list profiles = {0};
+	cleanup_snapshot_list struct snapshot_list snapshots = {0};
 	enum instance_detail detail = list_detail(request);
 	bool expanded = wants_expanded(request);
 	if (render_check_project(request, error) < 0 ||
 	    db_instance_list(server->db, &rows, error) < 0 ||
-	    (expanded && db_profile_list(server->db, &profiles, error) < 0))
+	    (expanded && db_profile_list(server->db, &profiles, error) < 0) ||
+	    (detail != INSTANCE_PLAIN && db_snapshot_list(server->db, 0, &snapshots, error) < 0))
 		return NULL;
 	json_t *objects = json_array();
 	for (size_t i = 0; i < rows.count; i++) {
@@ -62,7 +75,10 @@ static struct response *list(struct request *request, struct error **error)
 			instance_find(server, rows.rows[i].name, NULL);
 		json_t *object = instance_render(&rows.rows[i], expanded ? &profiles : NULL,
 						 instance, detail, error);
-		if (!object) {
+		if (!object ||
+		    (detail != INSTANCE_PLAIN && add_snapshots(request, object, rows.rows[i].id,
+							       &snapshots, &profiles, error) < 0)) {
+			json_decref(object);
 			json_decref(objects);
 			return NULL;
 		}
@@ -76,6 +92,7 @@ static struct response *get(struct request *request, struct error **error)
 	struct server *server = request_server(request);
 	cleanup_instance_row struct instance_row row = {0};
 	cleanup_profile_list struct profile_list profiles = {0};
+	cleanup_snapshot_list struct snapshot_list snapshots = {0};
 	const char *name = request_parameter(request, "name");
 	cleanup_instance struct instance *instance = instance_of_request(request, error);
 	if (!instance || render_check_project(request, error) < 0 ||
@@ -85,8 +102,13 @@ static struct response *get(struct request *request, struct error **error)
 	enum instance_detail detail =
 		request_recursion(request) > 0 ? INSTANCE_FULL : INSTANCE_PLAIN;
 	json_t *object = instance_render(&row, &profiles, instance, detail, error);
-	if (!object)
+	if (!object ||
+	    (detail != INSTANCE_PLAIN &&
+	     (db_snapshot_list(server->db, row.id, &snapshots, error) < 0 ||
+	      add_snapshots(request, object, row.id, &snapshots, &profiles, error) < 0))) {
+		json_decref(object);
 		return NULL;
+	}
 	json_t *etag = instance_render_etag(&row);
 	struct response *response = response_sync_etag(object, etag);
 	json_decref(etag);

@@ -66,6 +66,7 @@ struct taking {
 	struct layer_list chain;
 	char token[UUID_STR_LEN];
 	bool running;
+	int64_t replaced; /* the id of a snapshot; 0: none */
 };
 
 static void taking_clear(struct taking *taking)
@@ -108,7 +109,9 @@ static int store(struct taking *taking, struct snapshot_row *taken, struct error
 	};
 	if (db_begin(db, DB_DURABLE, error) < 0)
 		return -1;
-	int result = db_layer_create(db, &layer, error);
+	int result = taking->replaced ? db_snapshot_delete(db, taking->replaced, error) : 0;
+	if (result == 0)
+		result = db_layer_create(db, &layer, error);
 	taken->layer_id = taking->running ? layer.id : top->id;
 	if (result == 0)
 		result = db_snapshot_create(db, taken, &taking->row, error);
@@ -140,31 +143,35 @@ static int take(struct taking *taking, struct snapshot_row *taken, struct error 
 }
 
 /* Before anything is copied. */
-static int check_name_free(struct instance *instance, const char *name, struct error **error)
+static int check_name(struct taking *taking, const char *name, bool replace, struct error **error)
 {
+	struct instance *instance = taking->instance;
 	cleanup_snapshot_row struct snapshot_row other = {0};
 	if (db_snapshot_get(instance->server->db, instance->id, name, &other, NULL) < 0)
 		return 0;
-	return error_set(error, ERROR_EXISTS, "Snapshot \"%s\" already exists", name);
+	taking->replaced = other.id;
+	return replace ? 0 : error_set(error, ERROR_EXISTS, "Snapshot \"%s\" already exists", name);
 }
 
-int instance_snapshot(struct instance *instance, const char *name, const char *description,
+int instance_snapshot(struct instance *instance, const struct snapshot_request *request,
 		      struct snapshot_row *taken, struct error **error)
 {
+	const char *name = request->name && *request->name ? request->name : NULL;
 	*taken = (struct snapshot_row){0};
-	if ((name && *name && snapshot_check_name(name, error) < 0) ||
+	if ((name && snapshot_check_name(name, error) < 0) ||
 	    instance_lock(instance, "snapshot", LOCK_TIMEOUT, error) < 0)
 		return -1;
 	cleanup_instance_lock struct instance *held = instance;
 	cleanup_taking struct taking taking = {.instance = held};
-	taken->name =
-		name && *name ? memory_strdup(name) : make_name(held->server, held->id, error);
-	taken->description = memory_strdup(description ? description : "");
-	if (!taken->name || check_name_free(held, taken->name, error) < 0 ||
+	taken->name = name ? memory_strdup(name) : make_name(held->server, held->id, error);
+	taken->description = memory_strdup(request->description ? request->description : "");
+	if (!taken->name || check_name(&taking, taken->name, request->replace, error) < 0 ||
 	    prepare(&taking, error) < 0 || take(&taking, taken, error) < 0) {
 		snapshot_row_clear(taken);
 		return -1;
 	}
+	if (taking.replaced)
+		storage_tidy(held->server);
 	log_event(LOG_LEVEL_INFO, held->name, "instance-snapshot-created %s", taken->name);
 	snapshot_publish(held, "instance-snapshot-created", taken->name);
 	return 0;

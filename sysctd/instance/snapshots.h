@@ -14,12 +14,17 @@
 /* Letters, digits, "-", "_", ".", ":", "+", "@", at most 63, not "." at the head. */
 int snapshot_check_name(const char *name, struct error **error);
 
+struct snapshot_request {
+	const char *name; /* "" or NULL: "snap0", or the next number that is free */
+	const char *description;
+	bool replace; /* one of that name, in the same transaction */
+};
+
 /**
  * instance_snapshot - take one.
- * @name: NULL or "": "snap0", or the next number that is free. @taken: its row, to be cleared.
- * On failure nothing is left, and the instance goes on as before.
+ * @taken: its row, to be cleared. On failure nothing is left, and the instance goes on as before.
  */
-int instance_snapshot(struct instance *instance, const char *name, const char *description,
+int instance_snapshot(struct instance *instance, const struct snapshot_request *request,
 		      struct snapshot_row *taken, struct error **error);
 
 /* Configuration, devices, profiles and files are again what they were; one that runs is ended at

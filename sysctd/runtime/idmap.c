@@ -66,9 +66,12 @@ int idmap_user_namespace(uid_t from, uid_t to, unsigned int count, struct error 
 int idmap_attach(const char *source, const char *target, int user_namespace, struct error **error)
 {
 	struct mount_attr attributes = {
-		.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV,
-		.userns_fd = (__u64)user_namespace,
+		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV,
 	};
+	if (user_namespace >= 0) {
+		attributes.attr_set |= MOUNT_ATTR_IDMAP;
+		attributes.userns_fd = (__u64)user_namespace;
+	}
 	cleanup_close int tree = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree < 0)
 		return error_errno(error, errno, "opening layer %s", source);

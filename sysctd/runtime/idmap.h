@@ -19,7 +19,7 @@ int idmap_user_namespace(uid_t from, uid_t to, unsigned int count, struct error 
 
 /**
  * idmap_attach - mount @source again at @target, read-only, through @user_namespace.
- * @target: a directory relative to the working directory or absolute.
+ * @target: a directory relative to the working directory or absolute. @user_namespace -1: as it is.
  */
 int idmap_attach(const char *source, const char *target, int user_namespace, struct error **error);
 

@@ -38,6 +38,8 @@ static int attach_layer(const struct spec *spec, const json_t *layer, const char
 		return -1;
 	if (base == 0)
 		return idmap_attach(path, point, user_namespace, error);
+	if (base == spec->root_uid) /* its own, kept by a snapshot */
+		return idmap_attach(path, point, -1, error);
 	cleanup_close int own = idmap_user_namespace(base, spec->root_uid, ID_RANGE, error);
 	return own < 0 ? -1 : idmap_attach(path, point, own, error);
 }
@@ -62,45 +64,32 @@ static int attach_layers(const struct spec *spec, int user_namespace, struct str
 	return lower->length ? 0 : error_set(error, ERROR_INVALID, "no layers");
 }
 
-static int set_option(int context, const char *key, const char *value, struct error **error)
-{
-	if (value && fsconfig(context, FSCONFIG_SET_STRING, key, value, 0) < 0)
-		return error_errno(error, errno, "overlay option %s=%s", key, value);
-	return 0;
-}
-
-/* By descriptor: fsconfig(2) takes 255 bytes, and the instance need not read our paths in its mountinfo. */
-static int set_directory(int context, const char *key, const char *path, int *fd,
+/* By descriptor: the path may be long, and the instance need not read it in its mountinfo. */
+static int add_directory(struct strbuf *options, const char *key, const char *path, int *fd,
 			 struct error **error)
 {
-	char name[32];
-	*fd = path ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-	if (path && *fd < 0)
-		return error_errno(error, errno, "opening %s", path);
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", *fd);
-	return set_option(context, key, path ? name : NULL, error);
+	if (!path)
+		return 0;
+	*fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	strbuf_printf(options, ",%s=/proc/self/fd/%d", key, *fd);
+	return *fd < 0 ? error_errno(error, errno, "opening %s", path) : 0;
 }
 
+/* By mount(2), which takes a page of options: fsconfig(2) takes 255 bytes, and many layers have more. */
 static int mount_overlay(const struct spec *spec, const char *lower, struct error **error)
 {
-	cleanup_close int context = fsopen("overlay", FSOPEN_CLOEXEC);
+	cleanup_strbuf struct strbuf options = {0};
 	cleanup_close int upper = -1, work = -1;
-	if (context < 0)
-		return error_errno(error, errno, "opening the overlay file system");
-	if (set_option(context, "lowerdir", lower, error) < 0 ||
-	    set_directory(context, "upperdir", text_of(spec->rootfs, "upper"), &upper, error) < 0 ||
-	    set_directory(context, "workdir", text_of(spec->rootfs, "work"), &work, error) < 0)
-		return -1;
 	const json_t *value;
 	const char *key;
+	strbuf_printf(&options, "lowerdir=%s", lower);
+	if (add_directory(&options, "upperdir", text_of(spec->rootfs, "upper"), &upper, error) <
+		    0 ||
+	    add_directory(&options, "workdir", text_of(spec->rootfs, "work"), &work, error) < 0)
+		return -1;
 	json_object_foreach ((json_t *)json_object_get(spec->rootfs, "options"), key, value)
-		if (set_option(context, key, json_string_value(value), error) < 0)
-			return -1;
-	if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return error_errno(error, errno, "creating the overlay of %s", spec->name);
-	cleanup_close int mounted = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV);
-	if (mounted < 0 ||
-	    move_mount(mounted, "", AT_FDCWD, ROOTFS_DIRECTORY, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		strbuf_printf(&options, ",%s=%s", key, json_string_value(value));
+	if (mount("overlay", ROOTFS_DIRECTORY, "overlay", MS_NODEV, options.text) < 0)
 		return error_errno(error, errno, "mounting the overlay of %s", spec->name);
 	return 0;
 }

@@ -1,0 +1,196 @@
+#!/bin/bash
+# Snapshots: of stopped and running instances, what they keep, bringing one back, and what must not get lost.
+set -euo pipefail
+# shellcheck source=tests/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=tests/lib/daemon.sh
+. "$(dirname "$0")/../lib/daemon.sh"
+
+inside() { sysct exec "$1" -- sh -c "$2"; }
+complains() { # PATTERN ARGUMENTS...: sysct fails and says so
+	local said
+	if said=$(sysct "${@:2}" 2>&1); then tap_result 1 "refused: ${*:2}" "it succeeded"; else like "$said" "$1" "refused: ${*:2}"; fi
+}
+names() { sysct snapshot list "$1" -f csv | cut -d, -f1 | paste -sd ' '; }
+layers() { # directories of layers of the pool
+	find "$SYSCT_DIR/storage-pools/default/"{instances,layers} -mindepth 1 -maxdepth 1 ! -name '.*' | wc -l
+}
+reclaimed() { [ -z "$(find "$SYSCT_DIR/storage-pools" -maxdepth 3 -name '.del-*')" ]; }
+rows() { sqlite3 "$SYSCT_DIR/sysct.db" "$1"; }
+state() { sysct list "$1" -f csv -c s; }
+
+daemon_start
+sysct launch busybox box
+sysct launch busybox witness
+inside witness 'echo mine >/root/mark'
+
+# --- names ---
+
+is "$(sysct snapshot create box)" snap0 "without a name it gets the first number, which is printed"
+is "$(sysct snapshot box)" snap1 "the short form, and the next number"
+ok sysct snapshot create box clean --description 'as it came'
+complains 'Snapshot "clean" already exists' snapshot create box clean
+complains 'is not a name for a snapshot' snapshot create box ../evil
+complains 'is not a name for a snapshot' snapshot create box a/b
+complains 'is not a name for a snapshot' snapshot create box .hidden
+complains 'is not a name for a snapshot' snapshot create box "$(printf 'x%.0s' {1..64})"
+complains 'Instance not found' snapshot create nobody
+complains 'Snapshot not found' restore box nothing
+complains 'Snapshot not found' snapshot delete box nothing
+complains 'Snapshot not found' snapshot show box nothing
+is "$(names box)" "snap0 snap1 clean" "list: in the order in which they were taken"
+like "$(sysct snapshot list box)" 'clean .* as it came' "with the description"
+like "$(sysct snapshot show box clean)" 'description: as it came' "show"
+like "$(sysct snapshot show box clean)" 'expanded_devices:.*eth0:' "show has the devices"
+like "$(sysct list box -f csv)" ',3$' "list counts them"
+like "$(sysct info box)" 'Snapshots:.*snap0.*snap1.*clean' "info names them"
+ok sysct snapshot rename box snap1 renamed
+complains 'already exists' snapshot rename box renamed clean
+complains 'is not a name' snapshot rename box renamed 'a b'
+is "$(names box)" "snap0 renamed clean" "renamed"
+is "$(sysct snapshot create box)" snap1 "the number after the highest"
+ok sysct snapshot delete box snap0 snap1 renamed
+is "$(names box)" clean "deleted"
+ok -n "the description is edited" sh -c "sysct snapshot show box clean | sed 's/came/was/' | sysct snapshot edit box clean"
+like "$(sysct snapshot show box clean)" 'description: as it was' "and kept"
+complains 'not supported' query -X POST -d '{"name": "s", "stateful": true}' /1.0/instances/box/snapshots
+complains 'not supported' query -X POST -d '{"name": "s", "expires_at": "2030-01-01T00:00:00Z"}' /1.0/instances/box/snapshots
+
+# --- what a layer keeps, running and stopped ---
+
+fill() {
+	inside box '
+		cd /root; mkdir -p kept/deep gone; echo one >file; echo same >kept/deep/file; ln file hard; ln -s file soft
+		mkfifo fifo; dd if=/dev/zero of=holes bs=1 count=1 seek=1M 2>/dev/null; chmod 4755 file; chown 1:2 kept
+		touch -d "2001-02-03 04:05:06" kept/deep/file; echo x >"odd name"; rm -f /etc/shells; mkdir /etc/new; mv kept moved
+		rm -r /etc/init.d; mkdir /etc/init.d; echo opaque >/etc/init.d/only; mv /usr/share/udhcpc /usr/share/kept'
+}
+picture() { # all that can be seen of it
+	inside box '
+		cd /; find root etc usr/share -xdev | sort | while read -r path; do
+			stat -c "%n %F %a %u %g %s %h" "$path"; [ ! -f "$path" ] || md5sum "$path"; [ ! -L "$path" ] || readlink "$path"
+		done; stat -c %y /root/moved/deep/file'
+}
+spoil() {
+	inside box 'cd /root; rm -rf ./* /etc/new /etc/init.d; mv /usr/share/kept /usr/share/other; echo other >file; echo 2 >/etc/hosts.extra; mkdir moved; ln -s x moved/deep'
+}
+fill
+wanted=$(picture)
+ok sysct snapshot create box full
+is "$(picture)" "$wanted" "a snapshot changes nothing"
+spoil
+ok sysct restore box full
+is "$(state box)" RUNNING "one that ran runs again"
+is "$(picture)" "$wanted" "of a running one: all is as it was"
+spoil
+ok sysct stop -f box
+ok sysct restore box full
+is "$(state box)" STOPPED "one that was stopped stays so"
+ok sysct snapshot create box stopped
+ok sysct start box
+is "$(picture)" "$wanted" "all is as it was, also below a new layer"
+spoil
+inside box 'echo more >/root/more'
+ok sysct stop -f box
+ok sysct snapshot create box spoiled
+ok sysct start box
+ok -n "over a layer that has deleted, what was deleted stays away" inside box '[ ! -e /root/hard ] && [ ! -e /etc/new ] && [ -L /root/moved/deep ] && [ ! -e /etc/init.d ]'
+is "$(inside box 'cat /root/file /root/more')" $'other\nmore' "and what it has is there"
+ok sysct restore box stopped
+is "$(picture)" "$wanted" "back and forth"
+ok sysct restore box spoiled
+is "$(inside box 'cat /root/file /root/more')" $'other\nmore' "forth"
+ok -n "the first snapshot of all" sysct restore box clean
+ok -n "has none of it" inside box '[ ! -e /root/file ] && [ ! -e /etc/new ] && [ -e /etc/init.d/rcK ] && [ -e /usr/share/udhcpc/default.script ]'
+is "$(inside witness 'cat /root/mark; ls /root')" $'mine\nmark' "the other instance of that image has nothing of it"
+ok sysct snapshot delete box stopped
+ok sysct restore box spoiled
+is "$(inside box 'cat /root/file')" other "a layer below is kept when its snapshot goes"
+ok sysct snapshot create box --reuse full
+is "$(inside box 'cat /root/file')" other "--reuse takes another in its place"
+ok sysct restore box full
+is "$(inside box 'cat /root/file')" other "with what is there now"
+is "$(names box)" "clean spoiled full" "of one name there is one"
+
+# --- configuration ---
+
+address=$(sysct config get box volatile.eth0.ipv4.address)
+sysct config set box limits.memory=64MiB user.note=then
+ok sysct snapshot create box config
+sysct config set box limits.memory=32MiB user.note=now user.more=x
+sysct config device add box p proxy listen=tcp:127.0.0.1:8090 connect=tcp:127.0.0.1:80 >/dev/null
+ok sysct restore box config
+is "$(sysct config get box limits.memory) $(sysct config get box user.note) $(sysct config get box user.more)" "64MiB then " "configuration comes back"
+is "$(inside box 'cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes' 2>/dev/null || echo 67108864)" 67108864 "and holds"
+is "$(sysct config device list box | paste -sd ' ')" "" "devices come back"
+is "$(sysct config get box volatile.eth0.ipv4.address)" "$address" "its address stays"
+sysct profile create gone
+sysct profile add box gone
+ok sysct snapshot create box profile
+sysct profile remove box gone
+sysct profile delete gone
+inside box 'echo precious >/root/precious'
+complains 'Profile not found: "gone"' restore box profile
+is "$(inside box 'cat /root/precious')" precious "a restore that cannot be done loses nothing"
+is "$(state box)" RUNNING "and it runs on"
+ok sysct snapshot delete box config profile
+
+# --- a single instant ---
+
+# Each round writes its number into all files in order: at no instant are two numbers apart by more than one.
+inside box 'mkdir /root/many; cat >/root/writer <<"END"
+cd /root/many; i=0
+while :; do
+	i=$((i + 1)); n=0
+	while [ $n -lt 200 ]; do n=$((n + 1)); echo $i >t; mv t f$n; done
+done
+END'
+sysct exec box -- sh /root/writer &
+writer=$!
+written() { [ "$(inside box 'cat /root/many/f200 2>/dev/null || echo 0')" -gt 2 ]; }
+wait_until 20 written || bail "nobody writes"
+for i in 1 2 3 4 5; do sysct snapshot create box "instant$i"; done
+is "$(state box)" RUNNING "it goes on afterwards"
+before=$(inside box 'cat /root/many/f1')
+goes_on() { [ "$(inside box 'cat /root/many/f1')" -gt "$before" ]; }
+ok -n "and writes" wait_until 10 goes_on
+kill $writer 2>/dev/null || true
+wait $writer 2>/dev/null || true
+ok sysct stop -f box
+for i in 1 2 3 4 5; do
+	sysct restore box "instant$i"
+	sysct start box
+	is "$(inside box 'cd /root/many; cat f* | sort -n | uniq | awk "NR == 1 { low = \$1 } { high = \$1 } END { print (high - low <= 1) }"')" 1 "snapshot $i of one that writes is of one instant"
+	sysct stop -f box
+done
+sysct snapshot delete box instant1 instant2 instant3 instant4 instant5
+ok sysct start box
+ok sysct pause box
+ok sysct snapshot create box paused
+is "$(state box)" FROZEN "one that is frozen stays so"
+ok sysct resume box
+
+# --- many ---
+
+ok sysct stop -f box
+for i in $(seq 100); do sysct snapshot create box "n$i" || break; done
+is "$(names box | wc -w)" 104 "a hundred snapshots"
+ok sysct start box
+is "$(inside box 'echo top >/root/top; cat /root/top')" top "over which it starts and writes"
+ok sysct restore box n50
+ok -n "and goes back to the middle" inside box '[ ! -e /root/top ]'
+ok sysct snapshot delete box $(names box)
+is "$(names box)" "" "all can be deleted"
+is "$(inside box 'cat /root/file')" other "and it goes on with what they kept"
+
+# --- nothing is left ---
+
+ok sysct snapshot create box last
+ok sysct delete -f box
+ok -n "what is deleted is removed" wait_until 20 reclaimed
+is "$(layers) $(rows 'select count(*) from storage_layers')" "1 1" "with the instance its layers go, the other's stays"
+is "$(rows 'select count(*) from instances_snapshots')" 0 "and its snapshots"
+is "$(inside witness 'cat /root/mark')" mine "the other instance is as it was"
+ok sysct delete -f witness
+daemon_end
+done_testing
