@@ -153,15 +153,11 @@ static int copy_still(struct instance *instance, const struct cgroup *cgroup, js
 	return result;
 }
 
-int snapshot_copy(struct instance *instance, const char *driver, const struct layer_row *top,
-		  const char *token, struct error **error)
+static int copy_live(struct instance *instance, struct tree_copy *copy, struct error **error)
 {
-	struct storage *storage = instance->server->storage;
 	struct cgroup cgroup = CGROUP_INIT;
 	cleanup_free char *path = instance_cgroup_path(instance);
-	cleanup_tree_copy struct tree_copy *copy =
-		storage_layer_copy(storage, driver, top, token, error);
-	if (!copy || cgroup_open(&cgroup, path, error) < 0)
+	if (cgroup_open(&cgroup, path, error) < 0)
 		return -1;
 	json_t *mapped = json_object();
 	int result = copy_running(&cgroup, mapped, copy, error);
@@ -169,5 +165,16 @@ int snapshot_copy(struct instance *instance, const char *driver, const struct la
 		result = copy_still(instance, &cgroup, mapped, copy, error);
 	json_decref(mapped);
 	cgroup_close(&cgroup);
-	return result < 0 ? -1 : tree_copy_sync(copy, error);
+	return result;
+}
+
+int snapshot_copy(struct instance *instance, const char *driver, const struct layer_row *top,
+		  const char *token, bool running, struct error **error)
+{
+	cleanup_tree_copy struct tree_copy *copy =
+		storage_layer_copy(instance->server->storage, driver, top, token, error);
+	if (!copy || (running ? copy_live(instance, copy, error) : tree_copy_run(copy, error)) < 0)
+		return -1;
+	/* Else a loss of power would leave a snapshot with holes. */
+	return tree_copy_sync(copy, error);
 }

@@ -16,7 +16,12 @@
 #include "server.h"
 #include "storage/storage.h"
 
-enum { LONGEST_NAME = 63, LOCK_TIMEOUT = 30000 };
+enum {
+	LONGEST_NAME = 63,
+	LOCK_TIMEOUT = 30000,
+	/* So many below each other are slow to look through: what comes then is copied beside. */
+	MOST_LAYERS = 100,
+};
 
 int snapshot_check_name(const char *name, struct error **error)
 {
@@ -66,6 +71,7 @@ struct taking {
 	struct layer_list chain;
 	char token[UUID_STR_LEN];
 	bool running;
+	bool beside;	  /* the snapshot gets a copy */
 	int64_t replaced; /* the id of a snapshot; 0: none */
 };
 
@@ -92,17 +98,20 @@ static int prepare(struct taking *taking, struct error **error)
 	if (db_instance_get_by_id(db, instance->id, &taking->row, error) < 0 ||
 	    db_object_get(db, &db_pools, taking->row.pool, &taking->pool, error) < 0)
 		return -1;
-	return db_layer_chain(db, taking->row.layer_id, &taking->chain, error);
+	if (db_layer_chain(db, taking->row.layer_id, &taking->chain, error) < 0)
+		return -1;
+	taking->beside = taking->running || taking->chain.count > MOST_LAYERS;
+	return 0;
 }
 
-/* Running: the new layer is the snapshot's, beside its own. Else: it is the instance's, above. */
+/* The new layer is the snapshot's, beside that of the instance, or the instance's, above. */
 static int store(struct taking *taking, struct snapshot_row *taken, struct error **error)
 {
 	struct db *db = taking->instance->server->db;
 	const struct layer_row *top = &taking->chain.rows[0];
 	cleanup_free char *directory = storage_layer_directory(taking->token);
 	struct layer_row layer = {
-		.parent_id = taking->running ? top->parent_id : top->id,
+		.parent_id = taking->beside ? top->parent_id : top->id,
 		.pool = taking->pool.name,
 		.directory = directory,
 		.id_base = top->id_base,
@@ -112,10 +121,10 @@ static int store(struct taking *taking, struct snapshot_row *taken, struct error
 	int result = taking->replaced ? db_snapshot_delete(db, taking->replaced, error) : 0;
 	if (result == 0)
 		result = db_layer_create(db, &layer, error);
-	taken->layer_id = taking->running ? layer.id : top->id;
+	taken->layer_id = taking->beside ? layer.id : top->id;
 	if (result == 0)
 		result = db_snapshot_create(db, taken, &taking->row, error);
-	if (result == 0 && !taking->running)
+	if (result == 0 && !taking->beside)
 		result = db_instance_set_layer(db, taking->row.id, layer.id, error);
 	if (result == 0)
 		return db_commit(db, error);
@@ -132,8 +141,8 @@ static int take(struct taking *taking, struct snapshot_row *taken, struct error 
 	if (storage_layer_create(storage, driver, top, taking->token, error) < 0)
 		return -1;
 	fault_point("snapshot.layer");
-	if ((taking->running &&
-	     snapshot_copy(taking->instance, driver, top, taking->token, error) < 0) ||
+	if ((taking->beside && snapshot_copy(taking->instance, driver, top, taking->token,
+					     taking->running, error) < 0) ||
 	    store(taking, taken, error) < 0) {
 		storage_layer_abort(storage, pool, taking->token);
 		return -1;

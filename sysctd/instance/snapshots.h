@@ -1,7 +1,7 @@
 /*
  * Snapshots of instances. That of a stopped one keeps the layer that it wrote into,
- * and the instance gets an empty one above; that of a running one keeps a copy of the
- * layer, of a single instant (snapshot_copy.c). To restore one is to give the instance an empty
+ * and the instance gets an empty one above; that of a running one, or of one over very many layers,
+ * keeps a copy of the layer, of a single instant (snapshot_copy.c). To restore one is to give the instance an empty
  * layer above the one that the snapshot keeps. What is where is decided by the transaction alone.
  */
 #ifndef SYSCT_INSTANCE_SNAPSHOTS_H
@@ -39,10 +39,10 @@ int instance_snapshot_delete(struct instance *instance, const char *name, struct
 
 /* ---- between its files ---- */
 
-/* Fills a layer beside @top that is not committed yet (".new-TOKEN") with what the running instance
- * has in that one. */
+/* Fills a layer beside @top that is not committed yet (".new-TOKEN") with what the instance has in
+ * that one, of a single instant also while it runs. */
 int snapshot_copy(struct instance *instance, const char *driver, const struct layer_row *top,
-		  const char *token, struct error **error);
+		  const char *token, bool running, struct error **error);
 
 /* "/1.0/instances/NAME/snapshots/SNAPSHOT" lifecycle event; "instance-snapshot-created". */
 void snapshot_publish(struct instance *instance, const char *action, const char *name);

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "db/layers.h"
@@ -110,6 +111,42 @@ static int repair_layers(struct server *server, const char *pool, struct error *
 	return 0;
 }
 
+/* After a loss of power the directory of a layer that was just made may be gone, where the file system
+ * does not keep the order; then nothing that was written into it is left either. */
+static int repair_top(struct server *server, const struct object_row *pool,
+		      const struct instance_row *row, struct error **error)
+{
+	cleanup_layer_list struct layer_list chain = {0};
+	if (strcmp(row->pool, pool->name) != 0)
+		return 0;
+	if (db_layer_chain(server->db, row->layer_id, &chain, error) < 0)
+		return -1;
+	const struct layer_row *top = &chain.rows[0];
+	const char *token = strrchr(top->directory, '/') + 1;
+	cleanup_free char *path =
+		memory_printf("%s/%s/%s", server->storage->root, pool->name, top->directory);
+	if (chain.count < 2 || access(path, F_OK) == 0)
+		return 0;
+	log_event(
+		LOG_LEVEL_WARNING, row->name,
+		"the layer above its last snapshot is gone, as after a loss of power: an empty one "
+		"takes its place");
+	if (storage_layer_create(server->storage, pool->kind, &chain.rows[1], token, error) < 0)
+		return -1;
+	return storage_layer_commit(server->storage, pool->name, token, error);
+}
+
+static void repair_tops(struct server *server, const struct object_row *pool,
+			const struct instance_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		cleanup_error struct error *problem = NULL;
+		if (repair_top(server, pool, &list->rows[i], &problem) < 0)
+			log_event(LOG_LEVEL_ERROR, list->rows[i].name, "%s",
+				  error_message(problem));
+	}
+}
+
 static void repair_images(struct server *server, const char *pool)
 {
 	cleanup_free char *path = storage_path(server->storage, pool, STORAGE_IMAGES, "", "");
@@ -136,6 +173,7 @@ int storage_repair(struct server *server, struct error **error)
 		if (repair_volumes(server, pool->name, &list, error) < 0 ||
 		    repair_layers(server, pool->name, error) < 0)
 			return -1;
+		repair_tops(server, pool, &list);
 	}
 	storage_reclaim(server->storage);
 	return storage_layers_sweep(server, error);

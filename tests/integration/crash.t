@@ -27,8 +27,9 @@ agrees() {
 	local base problem=0 directory
 	base=$(cat "$SYSCT_DIR/cgroup")
 	wait_until 20 nothing_to_reclaim || { diag "volumes are not reclaimed"; problem=1; }
-	diff <(rows 'select uuid from instances' | sort) <(entries "$SYSCT_DIR/storage-pools/default/instances") ||
-		{ diag "rows and volumes differ"; problem=1; }
+	diff <(rows 'select directory from storage_layers' | sort) <(cd "$SYSCT_DIR/storage-pools/default" && find instances layers -mindepth 1 -maxdepth 1 | sort) ||
+		{ diag "rows and layers differ"; problem=1; }
+	[ "$(rows 'select count(*) from storage_layers where dead = 1')" = 0 ] || { diag "dead layers are left"; problem=1; }
 	diff <(running) <(entries "$SYSCT_DIR/run/instances") || { diag "monitors' directories differ"; problem=1; }
 	for directory in /sys/fs/cgroup/"$base" /sys/fs/cgroup/*/"$base"; do
 		[ ! -d "$directory" ] || diff <(running) <(entries "$directory") ||
@@ -89,6 +90,9 @@ command_for() { # POINT
 	acl.created) echo "network acl create victim-acl" ;;
 	acl.row) echo "network acl rule add victim-acl ingress action=drop" ;;
 	acl.deleted) echo "network acl delete victim-acl" ;;
+	snapshot.deleted | layers.discarded) echo "snapshot delete victim kept" ;;
+	snapshot.*) echo "snapshot create victim shot" ;;
+	restore.*) echo "restore victim kept" ;;
 	monitor.proxies | proxies.changed)
 		echo "config device add victim p proxy listen=unix:@$SYSCT_DIR/victim connect=tcp:127.0.0.1:1"
 		;;
@@ -114,11 +118,29 @@ prepare() { # POINT: the victim as its command wants it
 	'network acl'*) sysct network acl create victim-acl ;;
 	network*) sysct network create victim0 ;;
 	rename*) sysct init busybox victim ;;
+	snapshot* | restore*)
+		sysct launch busybox victim
+		sysct exec victim -- sh -c 'echo then >/root/state'
+		sysct snapshot create victim kept
+		sysct exec victim -- sh -c 'echo now >/root/state'
+		;;
 	*) sysct launch busybox victim ;;
 	esac
 }
 
 daemon_gone() { ! kill -0 "$daemon_pid" 2>/dev/null; }
+
+is_in() { [ "$(sysct exec "$1" -- cat /root/state)" = "$2" ]; } # INSTANCE TEXT
+
+has_snapshot() { sysct snapshot show victim "$1" >/dev/null 2>&1; }
+
+# It has what it had, or after a restore what that was for, and every snapshot that there is can be brought back.
+keeps_all() { # POINT
+	sysct start victim 2>/dev/null || true
+	if [ "$1" = restore.committed ]; then is_in victim 'then'; else is_in victim now; fi || return 1
+	if has_snapshot shot; then sysct restore victim shot && is_in victim now || return 1; fi
+	if has_snapshot kept; then sysct restore victim kept && is_in victim 'then'; fi
+}
 
 pass() { # POINT
 	local point=$1 words
@@ -142,6 +164,7 @@ pass() { # POINT
 	daemon_start
 	ok -n "$point: everything agrees after the restart" settles
 	ok -n "$point: the instance beside was not disturbed" witness_lives
+	case $point in snapshot.* | restore.* | layers.*) ok -n "$point: nothing is lost" keeps_all "$point" ;; esac
 	sysct delete -f victim >/dev/null 2>&1 || true
 	sysct delete -f renamed >/dev/null 2>&1 || true
 	sysct network delete victim0 >/dev/null 2>&1 || true

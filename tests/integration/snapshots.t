@@ -59,6 +59,7 @@ complains 'not supported' query -X POST -d '{"name": "s", "expires_at": "2030-01
 # --- what a layer keeps, running and stopped ---
 
 fill() {
+	# shellcheck disable=SC2016
 	inside box '
 		cd /root; mkdir -p kept/deep gone; echo one >file; echo same >kept/deep/file; ln file hard; ln -s file soft
 		mkfifo fifo; dd if=/dev/zero of=holes bs=1 count=1 seek=1M 2>/dev/null; chmod 4755 file; chown 1:2 kept
@@ -66,6 +67,7 @@ fill() {
 		rm -r /etc/init.d; mkdir /etc/init.d; echo opaque >/etc/init.d/only; mv /usr/share/udhcpc /usr/share/kept'
 }
 picture() { # all that can be seen of it
+	# shellcheck disable=SC2016
 	inside box '
 		cd /; find root etc usr/share -xdev | sort | while read -r path; do
 			stat -c "%n %F %a %u %g %s %h" "$path"; [ ! -f "$path" ] || md5sum "$path"; [ ! -L "$path" ] || readlink "$path"
@@ -137,17 +139,27 @@ ok sysct snapshot delete box config profile
 
 # --- a single instant ---
 
-# Each round writes its number into all files in order: at no instant are two numbers apart by more than one.
+# Each round writes its number into all files, in order: at no instant has a file a higher number than one before it, and the
+# one that is being written is empty at most.
+# shellcheck disable=SC2016 # for the shell inside
 inside box 'mkdir /root/many; cat >/root/writer <<"END"
 cd /root/many; i=0
 while :; do
 	i=$((i + 1)); n=0
-	while [ $n -lt 200 ]; do n=$((n + 1)); echo $i >t; mv t f$n; done
+	while [ $n -lt 200 ]; do n=$((n + 1)); echo $i >f$n; done
 done
+END
+cat >/root/reader <<"END"
+cd /root/many; n=0
+while [ $n -lt 200 ]; do n=$((n + 1)); echo "$n $(cat f$n)"; done | awk "
+	NF < 2 { empty++; next }
+	last && \$2 > last { wrong++ }
+	{ last = \$2; if (!first) first = \$2 }
+	END { print wrong + 0, empty < 2, first - last < 2 }"
 END'
 sysct exec box -- sh /root/writer &
 writer=$!
-written() { [ "$(inside box 'cat /root/many/f200 2>/dev/null || echo 0')" -gt 2 ]; }
+written() { [ "$(inside box 'cat /root/many/f200')" -gt 2 ]; }
 wait_until 20 written || bail "nobody writes"
 for i in 1 2 3 4 5; do sysct snapshot create box "instant$i"; done
 is "$(state box)" RUNNING "it goes on afterwards"
@@ -160,7 +172,7 @@ ok sysct stop -f box
 for i in 1 2 3 4 5; do
 	sysct restore box "instant$i"
 	sysct start box
-	is "$(inside box 'cd /root/many; cat f* | sort -n | uniq | awk "NR == 1 { low = \$1 } { high = \$1 } END { print (high - low <= 1) }"')" 1 "snapshot $i of one that writes is of one instant"
+	is "$(sysct exec box -- sh /root/reader)" "0 1 1" "snapshot $i of one that writes is of one instant"
 	sysct stop -f box
 done
 sysct snapshot delete box instant1 instant2 instant3 instant4 instant5
@@ -177,11 +189,30 @@ for i in $(seq 100); do sysct snapshot create box "n$i" || break; done
 is "$(names box | wc -w)" 104 "a hundred snapshots"
 ok sysct start box
 is "$(inside box 'echo top >/root/top; cat /root/top')" top "over which it starts and writes"
+ok sysct stop -f box
+ok sysct snapshot create box beside
+is "$(rows "with recursive c (id) as (select layer_id from instances where name = 'box' union select parent_id from c join storage_layers l on l.id = c.id where parent_id is not null) select count(*) from c")" 101 "one more does not make it slower"
+ok sysct start box
+is "$(inside box 'cat /root/top; echo later >/root/top')" top "it goes on"
+ok sysct restore box beside
+is "$(inside box 'cat /root/top')" top "and the copy beside can be brought back"
 ok sysct restore box n50
 ok -n "and goes back to the middle" inside box '[ ! -e /root/top ]'
+# shellcheck disable=SC2046 # words
 ok sysct snapshot delete box $(names box)
 is "$(names box)" "" "all can be deleted"
 is "$(inside box 'cat /root/file')" other "and it goes on with what they kept"
+
+# --- after a loss of power ---
+
+sysct stop -f box
+sysct snapshot create box power
+top=$(rows "select l.directory from instances i join storage_layers l on l.id = i.layer_id where i.name = 'box'")
+daemon_stop
+rm -r "$SYSCT_DIR/storage-pools/default/$top"
+daemon_start
+ok -n "a new layer whose directory did not come to the disk is made again" sysct start box
+is "$(inside box 'cat /root/file')" other "with all that the snapshot keeps"
 
 # --- nothing is left ---
 
@@ -193,4 +224,30 @@ is "$(rows 'select count(*) from instances_snapshots')" 0 "and its snapshots"
 is "$(inside witness 'cat /root/mark')" mine "the other instance is as it was"
 ok sysct delete -f witness
 daemon_end
+
+# --- a full disk ---
+
+small=$TMPDIR/small
+mkdir "$small"
+mount -t tmpfs -o size=24m,mode=711 tmpfs "$small"
+(
+	daemon_pid=
+	export SYSCT_DIR=$small
+	daemon_log=$TMPDIR/small.log
+	daemon_start
+	sysct launch busybox full
+	sysct exec full -- sh -c 'dd if=/dev/urandom of=/root/big bs=1M count=12 2>/dev/null; echo kept >/root/mark'
+	sysct snapshot create full toobig >"$TMPDIR/full" 2>&1 && echo succeeded >"$TMPDIR/full"
+	sysct snapshot list full -f csv >"$TMPDIR/full.list"
+	find "$small/storage-pools" -name '.new-*' >"$TMPDIR/full.files"
+	sysct exec full -- cat /root/mark >"$TMPDIR/full.mark"
+	sysct stop -f full
+	sysct snapshot create full stopped && sysct start full && sysct exec full -- cat /root/mark >"$TMPDIR/full.stopped"
+	daemon_end
+)
+like "$(cat "$TMPDIR/full")" '[Nn]o space' "without space for the copy it fails, and says so"
+is "$(cat "$TMPDIR/full.list" "$TMPDIR/full.files")" "" "and leaves nothing"
+is "$(cat "$TMPDIR/full.mark")" kept "the instance goes on"
+is "$(cat "$TMPDIR/full.stopped")" kept "that of a stopped one needs none"
+umount "$small"
 done_testing
