@@ -66,7 +66,6 @@ complains '*does not take POST*' lxc project create other
 complains '*no project "other"*' lxc list --project other
 is "$(lxc query /1.0/cluster | json 'value["enabled"], value["server_name"]')" "(False, '')" "no cluster"
 complains '*"clustering"*' lxc cluster list
-complains '*"network_load_balancer"*' lxc network load-balancer list sysctbr0
 like "$(lxc info --resources)" $'^CPU.*\nMemory:\n.*Total: [0-9.]+[MGT]iB' "info --resources"
 
 # --- raw queries

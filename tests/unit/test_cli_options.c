@@ -185,7 +185,7 @@ static void check_row(const struct command_group *group, const struct command *r
 {
 	int used;
 	cleanup_free char *copy = strdup(row->path);
-	char *words[4], *rest = copy, *word;
+	char *words[8], *rest = copy, *word;
 	int count = 0;
 	(void)data;
 	assert_non_null(group->title);
