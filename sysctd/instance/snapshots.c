@@ -4,24 +4,18 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uuid/uuid.h>
 
 #include "cleanup.h"
-#include "db/objects.h"
 #include "events.h"
 #include "fault.h"
+#include "instance/branch.h"
 #include "instance/internal.h"
 #include "log.h"
 #include "memory.h"
 #include "server.h"
 #include "storage/storage.h"
 
-enum {
-	LONGEST_NAME = 63,
-	LOCK_TIMEOUT = 30000,
-	/* So many below each other are slow to look through: what comes then is copied beside. */
-	MOST_LAYERS = 100,
-};
+enum { LONGEST_NAME = 63, LOCK_TIMEOUT = 30000 };
 
 int snapshot_check_name(const char *name, struct error **error)
 {
@@ -65,68 +59,18 @@ static char *make_name(struct server *server, int64_t id, struct error **error)
 }
 
 struct taking {
-	struct instance *instance;
-	struct instance_row row;
-	struct object_row pool;
-	struct layer_list chain;
-	char token[UUID_STR_LEN];
-	bool running;
-	bool beside;	  /* the snapshot gets a copy */
+	struct branch branch;
 	int64_t replaced; /* the id of a snapshot; 0: none */
 };
 
-static void taking_clear(struct taking *taking)
-{
-	instance_row_clear(&taking->row);
-	object_row_clear(&taking->pool);
-	layer_list_clear(&taking->chain);
-}
-#define cleanup_taking __attribute__((cleanup(taking_clear)))
-
-static int prepare(struct taking *taking, struct error **error)
-{
-	struct instance *instance = taking->instance;
-	struct db *db = instance->server->db;
-	enum instance_state state = instance_get_state(instance);
-	uuid_t uuid;
-	uuid_generate(uuid);
-	uuid_unparse_lower(uuid, taking->token);
-	taking->running = state == INSTANCE_RUNNING || state == INSTANCE_FROZEN;
-	if (!taking->running && state != INSTANCE_STOPPED && state != INSTANCE_ERROR)
-		return error_set(error, ERROR_BUSY, "The instance is %s: try again",
-				 instance_state_to_string(state));
-	if (db_instance_get_by_id(db, instance->id, &taking->row, error) < 0 ||
-	    db_object_get(db, &db_pools, taking->row.pool, &taking->pool, error) < 0)
-		return -1;
-	if (db_layer_chain(db, taking->row.layer_id, &taking->chain, error) < 0)
-		return -1;
-	taking->beside = taking->running || taking->chain.count > MOST_LAYERS;
-	return 0;
-}
-
-/* The new layer is the snapshot's, beside that of the instance, or the instance's, above. */
 static int store(struct taking *taking, struct snapshot_row *taken, struct error **error)
 {
-	struct db *db = taking->instance->server->db;
-	const struct layer_row *top = &taking->chain.rows[0];
-	cleanup_free char *directory = storage_layer_directory(taking->token);
-	struct layer_row layer = {
-		.parent_id = taking->beside ? top->parent_id : top->id,
-		.pool = taking->pool.name,
-		.directory = directory,
-		.id_base = top->id_base,
-	};
+	struct db *db = taking->branch.instance->server->db;
 	if (db_begin(db, DB_DURABLE, error) < 0)
 		return -1;
-	int result = taking->replaced ? db_snapshot_delete(db, taking->replaced, error) : 0;
-	if (result == 0)
-		result = db_layer_create(db, &layer, error);
-	taken->layer_id = taking->beside ? layer.id : top->id;
-	if (result == 0)
-		result = db_snapshot_create(db, taken, &taking->row, error);
-	if (result == 0 && !taking->beside)
-		result = db_instance_set_layer(db, taking->row.id, layer.id, error);
-	if (result == 0)
+	if ((!taking->replaced || db_snapshot_delete(db, taking->replaced, error) == 0) &&
+	    branch_store(&taking->branch, &taken->layer_id, error) == 0 &&
+	    db_snapshot_create(db, taken, &taking->branch.row, error) == 0)
 		return db_commit(db, error);
 	db_rollback(db);
 	return -1;
@@ -134,27 +78,21 @@ static int store(struct taking *taking, struct snapshot_row *taken, struct error
 
 static int take(struct taking *taking, struct snapshot_row *taken, struct error **error)
 {
-	struct storage *storage = taking->instance->server->storage;
-	const struct layer_row *top = &taking->chain.rows[0];
-	const char *pool = taking->pool.name, *driver = taking->pool.kind;
 	taken->created_at = db_now();
-	if (storage_layer_create(storage, driver, top, taking->token, error) < 0)
+	if (branch_begin(&taking->branch, error) < 0)
 		return -1;
-	fault_point("snapshot.layer");
-	if ((taking->beside && snapshot_copy(taking->instance, driver, top, taking->token,
-					     taking->running, error) < 0) ||
-	    store(taking, taken, error) < 0) {
-		storage_layer_abort(storage, pool, taking->token);
+	if (store(taking, taken, error) < 0) {
+		branch_abort(&taking->branch);
 		return -1;
 	}
 	fault_point("snapshot.committed");
-	return storage_layer_commit(storage, pool, taking->token, error);
+	return branch_commit(&taking->branch, error);
 }
 
 /* Before anything is copied. */
 static int check_name(struct taking *taking, const char *name, bool replace, struct error **error)
 {
-	struct instance *instance = taking->instance;
+	struct instance *instance = taking->branch.instance;
 	cleanup_snapshot_row struct snapshot_row other = {0};
 	if (db_snapshot_get(instance->server->db, instance->id, name, &other, NULL) < 0)
 		return 0;
@@ -171,11 +109,14 @@ int instance_snapshot(struct instance *instance, const struct snapshot_request *
 	    instance_lock(instance, "snapshot", LOCK_TIMEOUT, error) < 0)
 		return -1;
 	cleanup_instance_lock struct instance *held = instance;
-	cleanup_taking struct taking taking = {.instance = held};
+	struct taking taking = {.branch.instance = held};
 	taken->name = name ? memory_strdup(name) : make_name(held->server, held->id, error);
 	taken->description = memory_strdup(request->description ? request->description : "");
-	if (!taken->name || check_name(&taking, taken->name, request->replace, error) < 0 ||
-	    prepare(&taking, error) < 0 || take(&taking, taken, error) < 0) {
+	int result = taken->name ? check_name(&taking, taken->name, request->replace, error) : -1;
+	if (result == 0)
+		result = take(&taking, taken, error);
+	branch_clear(&taking.branch);
+	if (result < 0) {
 		snapshot_row_clear(taken);
 		return -1;
 	}

@@ -1,8 +1,6 @@
 /*
- * Snapshots of instances. That of a stopped one keeps the layer that it wrote into,
- * and the instance gets an empty one above; that of a running one, or of one over very many layers,
- * keeps a copy of the layer, of a single instant (snapshot_copy.c). To restore one is to give the instance an empty
- * layer above the one that the snapshot keeps. What is where is decided by the transaction alone.
+ * Snapshots of instances: each keeps a layer (branch.h), and what the instance was. To restore one is
+ * to give the instance an empty layer above the one that the snapshot keeps.
  */
 #ifndef SYSCT_INSTANCE_SNAPSHOTS_H
 #define SYSCT_INSTANCE_SNAPSHOTS_H
