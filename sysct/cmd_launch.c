@@ -1,4 +1,4 @@
-/* launch, init: one POST, and the wait for its operation. */
+/* launch, init, copy: one POST, and the wait for its operation. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 #include "operation.h"
 #include "output.h"
 
-enum { VARIANT_INIT, VARIANT_LAUNCH };
+enum { VARIANT_INIT, VARIANT_LAUNCH, VARIANT_COPY };
 
 static const struct option_row create_options[] = {
 	{"config", 'c', "KEY=VALUE", "a configuration key (repeatable)", WORD_KEY},
@@ -23,6 +23,18 @@ static const struct option_row create_options[] = {
 	{"storage", 's', "POOL", "storage pool of the root disk", WORD_POOL},
 	{"network", 'n', "NETWORK", "network of its NIC eth0", WORD_NETWORK},
 	{"description", 0, "TEXT", "a description", WORD_OTHER},
+	{0},
+};
+
+static const struct option_row copy_options[] = {
+	{"config", 'c', "KEY=VALUE", "a configuration key (repeatable)", WORD_KEY},
+	{"profile", 'p', "PROFILE", "profiles in place of the source's (repeatable)", WORD_PROFILE},
+	{"no-profiles", 0, NULL, "apply no profile", WORD_OTHER},
+	{"device", 'd', "NAME,KEY=VALUE...", "a device (repeatable)", WORD_OTHER},
+	{"ephemeral", 'e', NULL, "the copy is deleted when it stops", WORD_OTHER},
+	{"description", 0, "TEXT", "a description", WORD_OTHER},
+	{"instance-only", 0, NULL, "without the snapshots of the source", WORD_OTHER},
+	{"start", 0, NULL, "start it at once", WORD_OTHER},
 	{0},
 };
 
@@ -113,15 +125,20 @@ static bool is_fingerprint(const char *image)
 
 static void add_source(const struct cli *cli, json_t *body)
 {
-	const char *image = cli_word(cli, 0);
+	const char *what = cli_word(cli, 0);
 	const char *name = cli_word(cli, 1);
-	json_object_set_new(body, "source",
-			    json_pack("{s:s, s:s}", "type", "image",
-				      is_fingerprint(image) ? "fingerprint" : "alias", image));
+	int variant = cli->options.command->variant;
+	json_t *source =
+		variant == VARIANT_COPY
+			? json_pack("{s:s, s:s, s:b}", "type", "copy", "source", what,
+				    "instance_only", options_given(&cli->options, "instance-only"))
+			: json_pack("{s:s, s:s}", "type", "image",
+				    is_fingerprint(what) ? "fingerprint" : "alias", what);
+	json_object_set_new(body, "source", source);
 	json_object_set_new(body, "type", json_string("container"));
 	if (name)
 		json_object_set_new(body, "name", json_string(name));
-	if (cli->options.command->variant == VARIANT_LAUNCH)
+	if (variant == VARIANT_LAUNCH || options_given(&cli->options, "start"))
 		json_object_set_new(body, "start", json_true());
 }
 
@@ -178,20 +195,22 @@ static char *created_name(const json_t *operation)
 static int run_create(struct cli *cli, struct error **error)
 {
 	const char *given = cli_word(cli, 1);
-	bool launch = cli->options.command->variant == VARIANT_LAUNCH;
+	static const char *const doing[] = {"Creating", "Launching", "Copying"};
+	static const char *const done[] = {"Created", "Launched", "Made"};
+	int variant = cli->options.command->variant;
 	cleanup_json json_t *operation = NULL;
 	cleanup_json json_t *body = make_body(cli, error);
 	if (!body)
 		return -1;
-	cleanup_free char *label = memory_printf("%s %s", launch ? "Launching" : "Creating",
-						 given ? given : cli_word(cli, 0));
+	cleanup_free char *label =
+		memory_printf("%s %s", doing[variant], given ? given : cli_word(cli, 0));
 	if (operation_run(cli, "POST", "/1.0/instances", body, label, &operation, error) < 0)
 		return -1;
 	cleanup_free char *name = given ? memory_strdup(given) : created_name(operation);
 	/* A script that let the daemon choose the name reads it here. */
 	if (!given && (cli->quiet || !isatty(STDOUT_FILENO)))
 		printf("%s\n", name);
-	cli_say(cli, "%s %s", launch ? "Launched" : "Created", name);
+	cli_say(cli, "%s %s", done[variant], name);
 	return output_flush(error);
 }
 
@@ -231,6 +250,27 @@ static const struct command commands[] = {
 		.words = {WORD_IMAGE, WORD_OTHER, WORD_OTHER},
 		.run = run_create,
 		.variant = VARIANT_INIT,
+	},
+	{
+		.path = "copy",
+		.aliases = "cp",
+		.arguments = "SOURCE[/SNAPSHOT] [NAME]",
+		.summary = "Make an instance like another one, or like a snapshot of it",
+		.description =
+			"The copy shares what it has in common with the source, so it takes "
+			"a moment whatever the\n"
+			"size is. It has addresses, ids and a life of its own. The source may "
+			"run. Snapshots of\n"
+			"the source are copied, too, unless a single one is named or "
+			"--instance-only given.",
+		.examples = "sysct copy mybox other\n"
+			    "sysct copy mybox/clean test1 --ephemeral --start",
+		.options = copy_options,
+		.minimum = 1,
+		.maximum = 2,
+		.words = {WORD_INSTANCE, WORD_OTHER, WORD_OTHER},
+		.run = run_create,
+		.variant = VARIANT_COPY,
 	},
 	{0},
 };

@@ -16,6 +16,9 @@ struct creation {
 	json_t *body;
 	char *made_name; /* when the client gave none */
 	struct instance_request request;
+	struct instance *source; /* of a copy; NULL: from an image */
+	const char *snapshot;
+	bool snapshots;
 	bool start;
 };
 
@@ -23,6 +26,8 @@ static void creation_free(void *data)
 {
 	struct creation *creation = data;
 	json_decref(creation->body);
+	if (creation->source)
+		instance_unref(creation->source);
 	free(creation->made_name);
 	free(creation);
 }
@@ -44,10 +49,42 @@ static int run_creation(struct operation *operation, void *data, struct error **
 {
 	struct creation *creation = data;
 	cleanup_instance_row struct instance_row row = {0};
-	if (instance_create(creation->server, &creation->request, operation, &row, error) < 0)
+	const struct copy_request copy = {creation->source, creation->snapshot, creation->snapshots,
+					  creation->request};
+	int made = creation->source ? instance_copy(&copy, &row, error)
+				    : instance_create(creation->server, &creation->request,
+						      operation, &row, error);
+	if (made < 0)
 		return -1;
 	operation_set_metadata(operation, "name", json_string(row.name));
 	return creation->start ? start_new(creation, row.name, error) : 0;
+}
+
+/* "INSTANCE" or "INSTANCE/SNAPSHOT". The body is ours to change. */
+static int take_copy(struct creation *creation, const json_t *source, struct error **error)
+{
+	bool only = false, refresh = false;
+	const char *project = json_string_value(json_object_get(source, "project"));
+	char *name = (char *)json_string_value(json_object_get(source, "source"));
+	if (!name || !*name)
+		return error_set(error, ERROR_INVALID,
+				 "source needs the name of an instance in \"source\"");
+	if (project && *project && strcmp(project, "default") != 0)
+		return error_set(error, ERROR_NOT_FOUND, "there is no project \"%s\"", project);
+	if (render_bool_field(source, "instance_only", &only, error) < 0 ||
+	    (!only && render_bool_field(source, "container_only", &only, error) < 0) ||
+	    render_bool_field(source, "refresh", &refresh, error) < 0)
+		return -1;
+	if (refresh)
+		return error_set(error, ERROR_UNSUPPORTED,
+				 "copies that bring another up to date are not supported yet");
+	char *slash = strchr(name, '/');
+	if (slash)
+		*slash++ = '\0';
+	creation->snapshot = slash;
+	creation->snapshots = !only;
+	creation->source = instance_find(creation->server, name, error);
+	return creation->source ? 0 : -1;
 }
 
 static int take_source(struct creation *creation, struct error **error)
@@ -57,9 +94,12 @@ static int take_source(struct creation *creation, struct error **error)
 	const char *alias = json_string_value(json_object_get(source, "alias"));
 	const char *fingerprint = json_string_value(json_object_get(source, "fingerprint"));
 	const char *remote = json_string_value(json_object_get(source, "server"));
+	if (type && strcmp(type, "copy") == 0)
+		return take_copy(creation, source, error);
 	if (!type || strcmp(type, "image") != 0)
 		return error_set(error, ERROR_UNSUPPORTED,
-				 "instances can be made from an image only (source type \"%s\")",
+				 "instances can be made from an image or as a copy only (source "
+				 "type \"%s\")",
 				 type ? type : "");
 	if (remote && *remote)
 		return error_set(error, ERROR_UNSUPPORTED,
@@ -116,6 +156,17 @@ static int take_name(struct creation *creation, struct error **error)
 		     : 0;
 }
 
+/* Clients send the configuration of the source, with what is not theirs to set. */
+static void drop_volatile(json_t *config)
+{
+	const char *key;
+	json_t *value;
+	void *next;
+	json_object_foreach_safe (config, next, key, value)
+		if (strncmp(key, "volatile.", 9) == 0)
+			json_object_del(config, key);
+}
+
 static int take_body(struct creation *creation, struct error **error)
 {
 	json_t *body = creation->body;
@@ -131,6 +182,8 @@ static int take_body(struct creation *creation, struct error **error)
 		return -1;
 	if (devices && !json_is_null(devices) && !json_is_object(devices))
 		return error_set(error, ERROR_INVALID, "\"devices\" must be an object");
+	if (creation->source)
+		drop_volatile(json_object_get(body, "config"));
 	request->devices = json_is_object(devices) ? devices : NULL;
 	request->profiles = json_object_get(body, "profiles");
 	return take_name(creation, error);

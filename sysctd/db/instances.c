@@ -150,7 +150,11 @@ static int create_layer(struct connection *connection, struct instance_row *row,
 {
 	cleanup_free char *directory = memory_printf("instances/%s", row->uuid);
 	struct layer_row layer = {
-		.pool = row->pool, .directory = directory, .id_base = row->id_base};
+		.pool = row->pool,
+		.directory = directory,
+		.parent_id = row->parent_layer,
+		.id_base = row->id_base,
+	};
 	if (layer_create(connection, &layer, error) < 0)
 		return -1;
 	row->layer_id = layer.id;

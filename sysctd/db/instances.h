@@ -36,7 +36,8 @@ struct instance_row {
 	char *pool;	  /* name of that pool */
 	uint32_t id_base; /* first host id of the range */
 	uint32_t id_count;
-	int64_t layer_id; /* the layer of storage that it writes into */
+	int64_t layer_id;     /* the layer of storage that it writes into */
+	int64_t parent_layer; /* of a new one: what that layer is above; 0: the image */
 	enum instance_power last_power;
 	json_t *config;	  /* {key: value} */
 	json_t *devices;  /* {device: {key: value}} */

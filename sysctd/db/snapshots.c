@@ -154,6 +154,18 @@ int db_snapshot_create(struct db *db, struct snapshot_row *snapshot,
 	return db_end(db, insert(&db->writer, snapshot, instance, error), error);
 }
 
+int db_snapshots_copy(struct db *db, int64_t from, int64_t to, struct error **error)
+{
+	static const char sql[] = "INSERT INTO instances_snapshots"
+				  " (instance_id, name, description, created_at, layer_id, content)"
+				  " SELECT ?2, name, description, created_at, layer_id, content"
+				  " FROM instances_snapshots WHERE instance_id = ?1 ORDER BY id";
+	if (db_begin(db, DB_DURABLE, error) < 0)
+		return -1;
+	return db_end(db, query_run(&db->writer, sql, VALUES(NUMBER(from), NUMBER(to)), error),
+		      error);
+}
+
 static int change(struct connection *connection, const char *sql, const struct value *values,
 		  size_t count, struct error **error)
 {

@@ -46,6 +46,9 @@ int db_snapshot_get(struct db *db, int64_t instance_id, const char *name, struct
  */
 int db_snapshot_create(struct db *db, struct snapshot_row *snapshot,
 		       const struct instance_row *instance, struct error **error);
+
+/* The instance @to gets snapshots that keep the same as those of @from. */
+int db_snapshots_copy(struct db *db, int64_t from, int64_t to, struct error **error);
 int db_snapshot_describe(struct db *db, int64_t id, const char *description, struct error **error);
 int db_snapshot_rename(struct db *db, const struct snapshot_row *snapshot, const char *name,
 		       struct error **error);

@@ -18,21 +18,23 @@
 #include "server.h"
 #include "storage/storage.h"
 
-/* Valid in itself, and as a change: volatile.* is not the client's to set. */
-static int check_request(const struct instance_request *request, struct error **error)
+static int check_free(struct server *server, const char *name, struct error **error)
 {
-	if (request->name && instance_check_name(request->name, error) < 0)
+	cleanup_instance struct instance *taken = instance_find(server, name, NULL);
+	return taken ? error_set(error, ERROR_EXISTS, "Instance \"%s\" already exists", name) : 0;
+}
+
+/* Valid in itself, and as a change: volatile.* is not the client's to set. */
+int instance_check_request(struct server *server, const struct instance_request *request,
+			   struct error **error)
+{
+	if (request->name && (instance_check_name(request->name, error) < 0 ||
+			      check_free(server, request->name, error) < 0))
 		return -1;
 	if (request->config &&
 	    config_validate_change(NULL, request->config, CONFIG_SCOPE_INSTANCE, error) < 0)
 		return -1;
 	return request->devices ? devices_validate(request->devices, error) : 0;
-}
-
-static int check_free(struct server *server, const char *name, struct error **error)
-{
-	cleanup_instance struct instance *taken = instance_find(server, name, NULL);
-	return taken ? error_set(error, ERROR_EXISTS, "Instance \"%s\" already exists", name) : 0;
 }
 
 static void take_image(struct instance_row *row, const struct image_row *image)
@@ -70,7 +72,7 @@ static void fill_row(struct server *server, const struct instance_request *reque
 }
 
 /* Everything that the row means together with its profiles must be valid before it is stored. */
-static int check_expanded(struct server *server, struct instance_row *row, struct error **error)
+int instance_check_new(struct server *server, struct instance_row *row, struct error **error)
 {
 	json_t *config = NULL, *devices = NULL;
 	int result = -1;
@@ -91,15 +93,16 @@ static int check_expanded(struct server *server, struct instance_row *row, struc
 	return result;
 }
 
-static int make_volume(struct server *server, struct instance_row *row, struct error **error)
+int instance_make_volume(struct server *server, const struct instance_row *row,
+			 const struct layer_row *above, struct error **error)
 {
 	cleanup_object_row struct object_row pool = {0};
 	if (db_object_get(server->db, &db_pools, row->pool, &pool, error) < 0)
 		return -1;
 	/* The id range is known once the row is stored; a crash in between leaves a
 	 * row without a volume or a volume without a row: storage_repair() knows both. */
-	return storage_volume_create(server->storage, pool.name, pool.kind, row->uuid, row->id_base,
-				     error);
+	const struct volume_request volume = {pool.name, row->uuid, row->id_base, above};
+	return storage_volume_create(server->storage, pool.kind, &volume, error);
 }
 
 static int store(struct server *server, struct instance_row *row, struct error **error)
@@ -114,7 +117,7 @@ static int store(struct server *server, struct instance_row *row, struct error *
 		return -1;
 	}
 	fault_point("create.row");
-	if (make_volume(server, row, error) < 0) {
+	if (instance_make_volume(server, row, NULL, error) < 0) {
 		db_rollback(server->db);
 		return -1;
 	}
@@ -131,25 +134,28 @@ static int store(struct server *server, struct instance_row *row, struct error *
 	return -1;
 }
 
+void instance_announce(struct server *server, const struct instance_row *row)
+{
+	cleanup_instance struct instance *instance = instance_add(server, row);
+	log_event(LOG_LEVEL_INFO, row->name, "instance-created image=%.12s ids=%u",
+		  row->image ? row->image : "", row->id_base);
+	instance_publish(instance, "instance-created");
+}
+
 int instance_create(struct server *server, const struct instance_request *request,
 		    struct operation *operation, struct instance_row *row, struct error **error)
 {
 	cleanup_image_row struct image_row image = {0};
-	if (check_request(request, error) < 0 ||
-	    (request->name && check_free(server, request->name, error) < 0) ||
+	if (instance_check_request(server, request, error) < 0 ||
 	    image_require(server, request->image, operation, &image, error) < 0)
 		return -1;
 	fill_row(server, request, &image, row);
-	if (check_expanded(server, row, error) < 0 || store(server, row, error) < 0) {
+	if (instance_check_new(server, row, error) < 0 || store(server, row, error) < 0) {
 		nics_release(server, row->uuid);
 		return -1;
 	}
 	fault_point("create.stored");
 	db_image_touch(server->db, image.id, db_now(), NULL);
-	struct instance *instance = instance_add(server, row);
-	log_event(LOG_LEVEL_INFO, row->name, "instance-created image=%.12s ids=%u", row->image,
-		  row->id_base);
-	instance_publish(instance, "instance-created");
-	instance_unref(instance);
+	instance_announce(server, row);
 	return 0;
 }

@@ -150,6 +150,22 @@ struct instance_request {
 int instance_create(struct server *server, const struct instance_request *request,
 		    struct operation *operation, struct instance_row *row, struct error **error);
 
+struct copy_request {
+	struct instance *source;
+	const char *snapshot; /* of it; NULL: what it is now */
+	bool snapshots;	      /* its snapshots are copied, too */
+	struct instance_request
+		instance; /* without an image; what it says is laid over the source's */
+};
+
+/**
+ * instance_copy - a new instance that begins as the source is, or was (copy.c).
+ * It has a range of ids, addresses and a layer of its own. The source may run: it is held still for a
+ * moment (branch.h). @row: filled with what was stored. On failure nothing is left.
+ */
+int instance_copy(const struct copy_request *request, struct instance_row *row,
+		  struct error **error);
+
 /* From stopped to init running (start.c). */
 int instance_start(struct instance *instance, struct error **error);
 

@@ -2,6 +2,7 @@
 #ifndef SYSCT_INSTANCE_INTERNAL_H
 #define SYSCT_INSTANCE_INTERNAL_H
 
+#include "db/layers.h"
 #include "instance/instance.h"
 
 struct watcher;
@@ -43,6 +44,21 @@ int instance_prepare_update(struct instance *instance, const struct instance_row
 
 /* A daemon was killed while it held this instance still for a snapshot: it goes on. */
 void instance_thaw_forgotten(struct instance *instance);
+
+/* ---- parts of making one (create.c) ---- */
+
+int instance_check_request(struct server *server, const struct instance_request *request,
+			   struct error **error);
+
+/* Everything that the row means together with its profiles; assigns addresses, fills row->pool. */
+int instance_check_new(struct server *server, struct instance_row *row, struct error **error);
+
+/* @above: the layer that it begins with; NULL: the image. */
+int instance_make_volume(struct server *server, const struct instance_row *row,
+			 const struct layer_row *above, struct error **error);
+
+/* It is stored, and its volume there: into the registry, the log and the events. */
+void instance_announce(struct server *server, const struct instance_row *row);
 
 /* Signal that asks init for a clean stop, by the image's init. */
 int instance_stop_signal(const json_t *expanded_config);

@@ -27,8 +27,23 @@ static int make_point(const char *path, struct error **error)
 	return 0;
 }
 
+/* The user namespace of the layer before: those of one instance have one base. */
+struct shift {
+	uid_t base;
+	int fd;
+};
+
+static int shift_to(struct shift *shift, uid_t base, uid_t root, struct error **error)
+{
+	if (shift->fd >= 0 && shift->base == base)
+		return 0;
+	cleanup_close_fd(&shift->fd);
+	*shift = (struct shift){base, idmap_user_namespace(base, root, ID_RANGE, error)};
+	return shift->fd < 0 ? -1 : 0;
+}
+
 static int attach_layer(const struct spec *spec, const json_t *layer, const char *point,
-			int user_namespace, struct error **error)
+			int user_namespace, struct shift *shift, struct error **error)
 {
 	const char *path = text_of(layer, "path");
 	uid_t base = (uid_t)json_integer_value(json_object_get(layer, "base"));
@@ -40,8 +55,9 @@ static int attach_layer(const struct spec *spec, const json_t *layer, const char
 		return idmap_attach(path, point, user_namespace, error);
 	if (base == spec->root_uid) /* its own, kept by a snapshot */
 		return idmap_attach(path, point, -1, error);
-	cleanup_close int own = idmap_user_namespace(base, spec->root_uid, ID_RANGE, error);
-	return own < 0 ? -1 : idmap_attach(path, point, own, error);
+	return shift_to(shift, base, spec->root_uid, error) < 0
+		       ? -1
+		       : idmap_attach(path, point, shift->fd, error);
 }
 
 /* "l0:l1:…", relative to the working directory, so that no name needs escaping. */
@@ -51,16 +67,23 @@ static int attach_layers(const struct spec *spec, int user_namespace, struct str
 	const json_t *layers = json_object_get(spec->rootfs, "lower");
 	size_t i;
 	const json_t *layer;
+	struct shift shift = {0, -1};
+	int result = 0;
 	json_array_foreach (layers, i, layer) {
-		char point[16];
+		char point[24];
 		snprintf(point, sizeof(point), "l%zu", i);
 		if (i >= MAX_LAYERS)
-			return error_set(error, ERROR_UNSUPPORTED, "more than %d layers",
-					 MAX_LAYERS);
-		if (attach_layer(spec, layer, point, user_namespace, error) < 0)
-			return -1;
+			result = error_set(error, ERROR_UNSUPPORTED, "more than %d layers",
+					   MAX_LAYERS);
+		else
+			result = attach_layer(spec, layer, point, user_namespace, &shift, error);
+		if (result < 0)
+			break;
 		strbuf_printf(lower, "%s%s", i ? ":" : "", point);
 	}
+	cleanup_close_fd(&shift.fd);
+	if (result < 0)
+		return -1;
 	return lower->length ? 0 : error_set(error, ERROR_INVALID, "no layers");
 }
 
@@ -111,7 +134,7 @@ void rootfs_unmount(void)
 {
 	umount2(ROOTFS_DIRECTORY, MNT_DETACH);
 	for (size_t i = 0; i < MAX_LAYERS; i++) {
-		char point[16];
+		char point[24];
 		snprintf(point, sizeof(point), "l%zu", i);
 		if (umount2(point, MNT_DETACH) < 0)
 			return;

@@ -28,6 +28,9 @@ const char *storage_kind_directory(enum storage_kind kind); /* "images" */
 char *storage_path(const struct storage *storage, const char *pool, enum storage_kind kind,
 		   const char *prefix, const char *name);
 
+/* The caller frees it. */
+char *storage_layer_path(const struct storage *storage, const struct layer_row *layer);
+
 /* Makes an empty directory, in place of a half made one with the same name. */
 int storage_make_fresh(const char *path, struct error **error);
 

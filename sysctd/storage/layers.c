@@ -19,7 +19,7 @@ char *storage_layer_directory(const char *token)
 	return memory_printf("%s/%s", storage_kind_directory(STORAGE_LAYERS), token);
 }
 
-static char *path_of(const struct storage *storage, const struct layer_row *layer)
+char *storage_layer_path(const struct storage *storage, const struct layer_row *layer)
 {
 	return memory_printf("%s/%s/%s", storage->root, layer->pool, layer->directory);
 }
@@ -36,12 +36,12 @@ int storage_layer_create(struct storage *storage, const char *driver, const stru
 			 const char *token, struct error **error)
 {
 	const struct storage_driver *functions = find_driver(driver, error);
-	cleanup_free char *place = path_of(storage, like);
+	cleanup_free char *place = storage_layer_path(storage, like);
 	cleanup_free char *path =
 		storage_path(storage, like->pool, STORAGE_LAYERS, STORAGE_NEW, token);
 	if (!functions || storage_make_fresh(path, error) < 0)
 		return -1;
-	if (functions->layer_create(path, place, like->id_base, error) == 0)
+	if (functions->layer_create(path, place, like->id_base, like->id_base, error) == 0)
 		return 0;
 	file_remove_tree_at(AT_FDCWD, path, NULL);
 	return error_prefix(error, "creating a layer in pool %s", like->pool);
@@ -52,7 +52,7 @@ struct tree_copy *storage_layer_copy(struct storage *storage, const char *driver
 				     struct error **error)
 {
 	const struct storage_driver *functions = find_driver(driver, error);
-	cleanup_free char *from = path_of(storage, source);
+	cleanup_free char *from = storage_layer_path(storage, source);
 	cleanup_free char *to =
 		storage_path(storage, source->pool, STORAGE_LAYERS, STORAGE_NEW, token);
 	return functions ? functions->layer_copy(from, to, error) : NULL;
@@ -78,7 +78,7 @@ json_t *storage_layers_describe(struct storage *storage, const char *driver,
 {
 	const struct storage_driver *functions = find_driver(driver, error);
 	const struct layer_row *top = &chain->rows[0];
-	cleanup_free char *path = path_of(storage, top);
+	cleanup_free char *path = storage_layer_path(storage, top);
 	if (!functions)
 		return NULL;
 	if (access(path, F_OK) < 0) {
@@ -94,7 +94,7 @@ json_t *storage_layers_describe(struct storage *storage, const char *driver,
 	cleanup_free char *image = storage_image_path(storage, top->pool, fingerprint);
 	json_t *rootfs = functions->describe(path, image);
 	for (size_t i = chain->count; i-- > 1;) {
-		cleanup_free char *below = path_of(storage, &chain->rows[i]);
+		cleanup_free char *below = storage_layer_path(storage, &chain->rows[i]);
 		functions->describe_below(rootfs, below, chain->rows[i].id_base);
 	}
 	return rootfs;
@@ -104,7 +104,7 @@ json_t *storage_layers_describe(struct storage *storage, const char *driver,
 
 static int discard(struct storage *storage, const struct layer_row *layer, struct error **error)
 {
-	cleanup_free char *path = path_of(storage, layer);
+	cleanup_free char *path = storage_layer_path(storage, layer);
 	cleanup_free char *deleted =
 		storage_path(storage, layer->pool, STORAGE_LAYERS, STORAGE_DELETED,
 			     strrchr(layer->directory, '/') + 1);

@@ -61,13 +61,14 @@ static int open_directory(const char *path, const char *name, struct error **err
 	return fd < 0 ? error_errno(error, errno, "opening %s", whole) : fd;
 }
 
-static int layer_create(const char *path, const char *place, uint32_t id_base, struct error **error)
+static int layer_create(const char *path, const char *place, uint32_t place_base, uint32_t id_base,
+			struct error **error)
 {
 	if (volume_create(path, id_base, error) < 0)
 		return -1;
 	cleanup_close int old = open_directory(place, "upper", error);
 	cleanup_close int new = old < 0 ? -1 : open_directory(path, "upper", error);
-	return new < 0 ? -1 : tree_copy_root(old, new, error);
+	return new < 0 ? -1 : tree_copy_root(old, new, (int64_t)id_base - place_base, error);
 }
 
 static struct tree_copy *layer_copy(const char *path, const char *target, struct error **error)

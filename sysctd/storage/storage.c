@@ -98,20 +98,31 @@ int storage_make_fresh(const char *path, struct error **error)
 	return mkdir(path, 0700) < 0 ? error_errno(error, errno, "creating %s", path) : 0;
 }
 
-int storage_volume_create(struct storage *storage, const char *pool, const char *driver,
-			  const char *uuid, uint32_t id_base, struct error **error)
+static int fill_volume(const struct storage *storage, const struct storage_driver *driver,
+		       const struct volume_request *request, const char *path, struct error **error)
+{
+	const struct layer_row *above = request->above;
+	if (!above)
+		return driver->volume_create(path, request->id_base, error);
+	cleanup_free char *place = storage_layer_path(storage, above);
+	return driver->layer_create(path, place, above->id_base, request->id_base, error);
+}
+
+int storage_volume_create(struct storage *storage, const char *driver,
+			  const struct volume_request *request, struct error **error)
 {
 	const struct storage_driver *functions = storage_driver_find(driver);
-	cleanup_free char *path = storage_path(storage, pool, STORAGE_INSTANCES, STORAGE_NEW, uuid);
+	cleanup_free char *path =
+		storage_path(storage, request->pool, STORAGE_INSTANCES, STORAGE_NEW, request->uuid);
 	if (!functions)
 		return error_set(error, ERROR_UNSUPPORTED, "storage driver \"%s\" is not supported",
 				 driver);
 	if (storage_make_fresh(path, error) < 0)
 		return -1;
-	if (functions->volume_create(path, id_base, error) == 0)
+	if (fill_volume(storage, functions, request, path, error) == 0)
 		return 0;
 	file_remove_tree_at(AT_FDCWD, path, NULL);
-	return error_prefix(error, "creating a volume in pool %s", pool);
+	return error_prefix(error, "creating a volume in pool %s", request->pool);
 }
 
 int storage_volume_commit(struct storage *storage, const char *pool, const char *uuid,

@@ -31,10 +31,11 @@ struct storage_driver {
 	int (*pool_create)(const char *pool_path, struct error **error);
 	/* Fills the empty directory @path with a volume for an instance whose root is @id_base. */
 	int (*volume_create)(const char *path, uint32_t id_base, struct error **error);
-	/* Fills the empty directory @path with a layer that nothing was written into, in place of
-	 * the one at @place: its root directory has the same owner, mode and attributes. */
-	int (*layer_create)(const char *path, const char *place, uint32_t id_base,
-			    struct error **error);
+	/* Fills the empty directory @path with a layer that nothing was written into, for an instance
+	 * whose root is @id_base, in place of the one at @place, which was written with @place_base:
+	 * its root directory has the same owner, mode and attributes. */
+	int (*layer_create)(const char *path, const char *place, uint32_t place_base,
+			    uint32_t id_base, struct error **error);
 	/* A copy of the layer at @path into the new directory @target, which is made. */
 	struct tree_copy *(*layer_copy)(const char *path, const char *target, struct error **error);
 	/* "sysct.rootfs" of the runtime's spec: what the monitor mounts, the uppermost layer and
@@ -58,10 +59,17 @@ int storage_pool_prepare(struct storage *storage, const char *pool, const char *
 
 /* ---- instances' root volumes ---- */
 
+struct volume_request {
+	const char *pool;
+	const char *uuid;
+	uint32_t id_base;
+	const struct layer_row *above; /* the layer that it begins with; NULL: the image */
+};
+
 /* Makes ".new-UUID": the first layer of an instance. storage_volume_commit() makes it appear,
  * storage_volume_abort() removes it. */
-int storage_volume_create(struct storage *storage, const char *pool, const char *driver,
-			  const char *uuid, uint32_t id_base, struct error **error);
+int storage_volume_create(struct storage *storage, const char *driver,
+			  const struct volume_request *request, struct error **error);
 int storage_volume_commit(struct storage *storage, const char *pool, const char *uuid,
 			  struct error **error);
 void storage_volume_abort(struct storage *storage, const char *pool, const char *uuid);

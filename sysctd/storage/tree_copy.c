@@ -294,7 +294,7 @@ int tree_copy_run(struct tree_copy *copy, struct error **error)
 	int result = copy_tree(&place, error);
 	tdestroy(copy->links, free_linked);
 	copy->links = NULL;
-	return result < 0 ? -1 : tree_copy_root(copy->source, copy->target, error);
+	return result < 0 ? -1 : tree_copy_root(copy->source, copy->target, 0, error);
 }
 
 void tree_copy_distrust(struct tree_copy *copy, const char *path)
@@ -314,10 +314,17 @@ unsigned long long tree_copy_written(const struct tree_copy *copy)
 	return copy->written;
 }
 
-int tree_copy_root(int source, int target, struct error **error)
+int tree_copy_root(int source, int target, int64_t shift, struct error **error)
 {
+	static const char *const acls[] = {"system.posix_acl_access", "system.posix_acl_default"};
 	struct stat status;
-	if (fstat(source, &status) == 0 && tree_copy_attributes(source, target, ".", &status) == 0)
-		return 0;
-	return error_errno(error, errno, "copying the root directory");
+	if (fstat(source, &status) < 0)
+		return error_errno(error, errno, "looking at the root directory");
+	status.st_uid = (uid_t)((int64_t)status.st_uid + shift);
+	status.st_gid = (gid_t)((int64_t)status.st_gid + shift);
+	if (tree_copy_attributes(source, target, ".", &status) < 0)
+		return error_errno(error, errno, "copying the root directory");
+	for (int i = 0; i < 2 && shift; i++)
+		fremovexattr(target, acls[i]);
+	return 0;
 }

@@ -11,6 +11,8 @@
 #ifndef SYSCT_STORAGE_TREE_COPY_H
 #define SYSCT_STORAGE_TREE_COPY_H
 
+#include <stdint.h>
+
 #include "error.h"
 
 struct tree_copy;
@@ -42,7 +44,8 @@ int tree_copy_sync(const struct tree_copy *copy, struct error **error);
 /* How many bytes the last run has written. */
 unsigned long long tree_copy_written(const struct tree_copy *copy);
 
-/* Owner, mode, extended attributes and times of one directory, without what is in it. */
-int tree_copy_root(int source, int target, struct error **error);
+/* Owner, mode, extended attributes and times of one directory, without what is in it. @shift is added
+ * to its ids; ACLs, which have ids, too, are kept with 0 alone. */
+int tree_copy_root(int source, int target, int64_t shift, struct error **error);
 
 #endif

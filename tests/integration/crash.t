@@ -90,6 +90,7 @@ command_for() { # POINT
 	acl.created) echo "network acl create victim-acl" ;;
 	acl.row) echo "network acl rule add victim-acl ingress action=drop" ;;
 	acl.deleted) echo "network acl delete victim-acl" ;;
+	copy.*) echo "copy victim renamed" ;;
 	snapshot.deleted | layers.discarded) echo "snapshot delete victim kept" ;;
 	snapshot.*) echo "snapshot create victim shot" ;;
 	restore.*) echo "restore victim kept" ;;
@@ -118,7 +119,7 @@ prepare() { # POINT: the victim as its command wants it
 	'network acl'*) sysct network acl create victim-acl ;;
 	network*) sysct network create victim0 ;;
 	rename*) sysct init busybox victim ;;
-	snapshot* | restore*)
+	snapshot* | restore* | copy*)
 		sysct launch busybox victim
 		sysct exec victim -- sh -c 'echo then >/root/state'
 		sysct snapshot create victim kept
@@ -140,6 +141,10 @@ keeps_all() { # POINT
 	if [ "$1" = restore.committed ]; then is_in victim 'then'; else is_in victim now; fi || return 1
 	if has_snapshot shot; then sysct restore victim shot && is_in victim now || return 1; fi
 	if has_snapshot kept; then sysct restore victim kept && is_in victim 'then'; fi
+}
+
+copy_is_whole() {
+	! sysct config get renamed user.x >/dev/null 2>&1 || { sysct start renamed && is_in renamed now; }
 }
 
 pass() { # POINT
@@ -164,7 +169,8 @@ pass() { # POINT
 	daemon_start
 	ok -n "$point: everything agrees after the restart" settles
 	ok -n "$point: the instance beside was not disturbed" witness_lives
-	case $point in snapshot.* | restore.* | layers.*) ok -n "$point: nothing is lost" keeps_all "$point" ;; esac
+	case $point in copy.*) ok -n "$point: the copy is whole, or there is none" copy_is_whole ;; esac
+	case $point in snapshot.* | restore.* | layers.* | copy.*) ok -n "$point: nothing is lost" keeps_all "$point" ;; esac
 	sysct delete -f victim >/dev/null 2>&1 || true
 	sysct delete -f renamed >/dev/null 2>&1 || true
 	sysct network delete victim0 >/dev/null 2>&1 || true

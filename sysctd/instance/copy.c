@@ -1,0 +1,168 @@
+/* An instance like another one, or like a snapshot of it: above the same layers, so that nothing is copied
+ * but, of one that runs, what it has written. */
+#include <string.h>
+#include <uuid/uuid.h>
+
+#include "cleanup.h"
+#include "fault.h"
+#include "instance/branch.h"
+#include "instance/config_keys.h"
+#include "instance/internal.h"
+#include "instance/snapshots.h"
+#include "memory.h"
+#include "network/nic.h"
+#include "server.h"
+#include "storage/storage.h"
+
+enum { LOCK_TIMEOUT = 30000 };
+
+struct copying {
+	const struct copy_request *request;
+	struct branch branch;	 /* not of a snapshot */
+	struct layer_list below; /* of a snapshot: the uppermost is the one that it keeps */
+	struct instance_row *row;
+};
+
+static void add_settings(json_t *config, const json_t *from)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach ((json_t *)from, key, value)
+		if (strncmp(key, "volatile.", 9) != 0)
+			json_object_set(config, key, value);
+}
+
+/* What of the source is the daemon's own, such as MAC addresses, is made anew. */
+static void fill_row(struct server *server, const struct copy_request *request,
+		     const struct instance_row *from, struct instance_row *row)
+{
+	const struct instance_request *wanted = &request->instance;
+	const json_t *base = json_object_get(from->config, "volatile.base_image");
+	uuid_t uuid;
+	uuid_generate(uuid);
+	row->uuid = memory_alloc(UUID_STR_LEN);
+	uuid_unparse_lower(uuid, row->uuid);
+	row->name = wanted->name ? memory_strdup(wanted->name) : instance_make_name(server);
+	row->description =
+		memory_strdup(wanted->description ? wanted->description : from->description);
+	row->architecture = memory_strdup(from->architecture);
+	row->image = from->image ? memory_strdup(from->image) : NULL;
+	row->ephemeral = wanted->ephemeral;
+	row->profiles =
+		json_deep_copy(json_is_array(wanted->profiles) ? wanted->profiles : from->profiles);
+	row->devices = json_deep_copy(from->devices);
+	if (wanted->devices)
+		json_object_update(row->devices, (json_t *)wanted->devices);
+	row->config = json_object();
+	add_settings(row->config, from->config);
+	if (wanted->config)
+		add_settings(row->config, wanted->config);
+	config_normalize(row->config);
+	if (base)
+		json_object_set(row->config, "volatile.base_image", (json_t *)base);
+	json_object_set_new(row->config, "volatile.uuid", json_string(row->uuid));
+}
+
+/* The row that the copy is like. */
+static int read_source(struct copying *copying, struct instance_row *from, struct error **error)
+{
+	const struct copy_request *request = copying->request;
+	struct instance *source = request->source;
+	struct db *db = source->server->db;
+	cleanup_snapshot_row struct snapshot_row snapshot = {0};
+	if (db_instance_get_by_id(db, source->id, from, error) < 0)
+		return -1;
+	if (!request->snapshot)
+		return 0;
+	if (db_snapshot_get(db, source->id, request->snapshot, &snapshot, error) < 0 ||
+	    db_layer_chain(db, snapshot.layer_id, &copying->below, error) < 0)
+		return -1;
+	json_object_clear(from->config);
+	json_object_update(from->config, snapshot.config);
+	json_object_clear(from->devices);
+	json_object_update(from->devices, snapshot.devices);
+	json_array_clear(from->profiles);
+	json_array_extend(from->profiles, snapshot.profiles);
+	return 0;
+}
+
+static int store(struct copying *copying, struct error **error)
+{
+	struct instance *source = copying->request->source;
+	struct server *server = source->server;
+	struct instance_row *row = copying->row;
+	bool all = !copying->request->snapshot && copying->request->snapshots;
+	const struct layer_row *like =
+		copying->below.count ? &copying->below.rows[0] : &copying->branch.chain.rows[0];
+	if (db_begin(server->db, DB_DURABLE, error) < 0)
+		return -1;
+	row->parent_layer = like->id;
+	if ((copying->below.count ||
+	     branch_store(&copying->branch, &row->parent_layer, error) == 0) &&
+	    db_instance_create(server->db, row, &server->ids, error) == 0 &&
+	    (!all || db_snapshots_copy(server->db, source->id, row->id, error) == 0) &&
+	    instance_make_volume(server, row, like, error) == 0) {
+		fault_point("copy.volume");
+		if (db_commit(server->db, error) == 0)
+			return 0;
+		storage_volume_abort(server->storage, row->pool, row->uuid);
+		return -1;
+	}
+	db_rollback(server->db);
+	return -1;
+}
+
+/* Both are stored by now: what is left is to rename. */
+static int commit(struct copying *copying, struct error **error)
+{
+	struct server *server = copying->request->source->server;
+	int result = copying->below.count ? 0 : branch_commit(&copying->branch, error);
+	fault_point("copy.committed");
+	if (storage_volume_commit(server->storage, copying->row->pool, copying->row->uuid, error) ==
+	    0)
+		return result;
+	return -1;
+}
+
+static int copy_locked(struct copying *copying, struct error **error)
+{
+	struct server *server = copying->request->source->server;
+	struct instance_row *row = copying->row;
+	cleanup_instance_row struct instance_row from = {0};
+	if (read_source(copying, &from, error) < 0)
+		return -1;
+	fill_row(server, copying->request, &from, row);
+	if (instance_check_new(server, row, error) < 0)
+		return -1;
+	if (strcmp(row->pool, from.pool) != 0)
+		return error_set(error, ERROR_UNSUPPORTED,
+				 "copies from pool %s to %s are not supported yet", from.pool,
+				 row->pool);
+	if (!copying->below.count && branch_begin(&copying->branch, error) < 0)
+		return -1;
+	if (store(copying, error) == 0)
+		return commit(copying, error);
+	if (!copying->below.count)
+		branch_abort(&copying->branch);
+	return -1;
+}
+
+int instance_copy(const struct copy_request *request, struct instance_row *row,
+		  struct error **error)
+{
+	struct instance *source = request->source;
+	struct server *server = source->server;
+	if (instance_check_request(server, &request->instance, error) < 0 ||
+	    instance_lock(source, "copy", LOCK_TIMEOUT, error) < 0)
+		return -1;
+	cleanup_instance_lock struct instance *held = source;
+	struct copying copying = {.request = request, .branch.instance = held, .row = row};
+	int result = copy_locked(&copying, error);
+	branch_clear(&copying.branch);
+	layer_list_clear(&copying.below);
+	if (result == 0)
+		instance_announce(server, row);
+	else if (row->uuid)
+		nics_release(server, row->uuid);
+	return result;
+}
