@@ -32,6 +32,14 @@ complains '*not found*' lxc restore box nothing
 ok lxc delete box/first
 is "$(lxc query '/1.0/instances/box/snapshots?recursion=1' | jq -r '.[].name')" clean "delete of one"
 complains '*not found*' lxc delete box/first
+ok lxc copy box other
+is "$(lxc query '/1.0/instances/other/snapshots?recursion=1' | jq -r '.[].name')" clean "copy, with the snapshots"
+ok lxc copy box/clean third -c user.note=x
+is "$(lxc list --format csv -c nsS)" $'box,RUNNING,1\nother,STOPPED,1\nthird,STOPPED,0' "copy of a snapshot"
+ok lxc start third
+is "$(lxc exec third -- cat /root/file) $(lxc config get third user.note)" "one x" "which has its files and the settings of the command line"
+complains '*already exists*' lxc copy box other
+ok lxc delete other third --force
 ok lxc stop box --force
 ok lxc snapshot box stopped
 ok lxc restore box clean
