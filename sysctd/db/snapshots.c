@@ -129,7 +129,7 @@ static int insert(struct connection *connection, struct snapshot_row *snapshot,
 				  " (instance_id, name, description, created_at, layer_id, content)"
 				  " VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 	json_t *content =
-		json_pack("{s:s, s:b, s:O, s:O, s:O}", "architecture", instance->architecture,
+		json_pack("{s:s, s:b, s:O*, s:O*, s:O*}", "architecture", instance->architecture,
 			  "ephemeral", instance->ephemeral, "config", instance->config, "devices",
 			  instance->devices, "profiles", instance->profiles);
 	cleanup_free char *text = json_dumps(content, JSON_COMPACT);

@@ -32,7 +32,7 @@ struct seen {
 	unsigned run;
 };
 
-/* Where a file with several names was copied to in this run. */
+/* An inode by its number; of one with several names, where it was copied to in this run. */
 struct linked {
 	ino_t inode;
 	char *path;
@@ -42,8 +42,9 @@ struct tree_copy {
 	int source, target;
 	dev_t device;
 	unsigned run;
-	void *seen;  /* tsearch(3) */
-	void *links; /* of this run */
+	void *seen;	  /* tsearch(3) */
+	void *links;	  /* of this run */
+	void *distrusted; /* in the next one; by inode, as a file may have other names */
 	struct timespec now;
 	unsigned long long written;
 };
@@ -93,12 +94,15 @@ static long long nanoseconds(const struct timespec *time)
 	return time->tv_sec * 1000000000LL + time->tv_nsec;
 }
 
-/* True when it is as it was in the run before. */
+/* True when it is as it was in the run before; what was away in that one is not in the target. */
 static bool note(struct tree_copy *copy, const char *path, const struct stat *status)
 {
+	const struct linked key = {.inode = status->st_ino};
 	struct seen *seen = find_seen(copy, path);
-	bool same = seen && seen->trusted && seen->inode == status->st_ino &&
-		    nanoseconds(&seen->changed) == nanoseconds(&status->st_ctim);
+	bool same = seen && seen->trusted && seen->run + 1 == copy->run &&
+		    seen->inode == status->st_ino &&
+		    nanoseconds(&seen->changed) == nanoseconds(&status->st_ctim) &&
+		    !tfind(&key, &copy->distrusted, compare_linked);
 	if (!seen) {
 		seen = memory_alloc(sizeof(*seen));
 		seen->path = memory_strdup(path);
@@ -142,19 +146,35 @@ static int remove_target(const struct place *place, const char *name, struct err
 	return file_remove_tree_at(place->to, name, error);
 }
 
+/* 1 when the source is gone, or another by now: the next run looks at it again. Else as fail(). */
+static int fail_unless_gone(const struct place *place, const char *name, const struct stat *status,
+			    struct error **error)
+{
+	int number = errno;
+	struct stat now;
+	if (number == ENOENT || fstatat(place->from, name, &now, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    now.st_ino != status->st_ino ||
+	    nanoseconds(&now.st_ctim) != nanoseconds(&status->st_ctim))
+		return 1;
+	errno = number;
+	return fail(place, name, error);
+}
+
 /* 0 when it is made, 1 when the source is gone. */
 static int make_entry(const struct place *place, const char *name, const struct stat *status,
 		      struct error **error)
 {
 	if (S_ISREG(status->st_mode))
 		return tree_copy_file(place->from, place->to, name, &place->copy->written) < 0
-			       ? (errno == ENOENT ? 1 : fail(place, name, error))
+			       ? fail_unless_gone(place, name, status, error)
 			       : 0;
 	if (S_ISLNK(status->st_mode)) {
 		char target[4096];
 		ssize_t length = readlinkat(place->from, name, target, sizeof(target) - 1);
 		if (length < 0)
-			return errno == ENOENT ? 1 : fail(place, name, error);
+			return errno == EINVAL /* no link by now */
+				       ? 1
+				       : fail_unless_gone(place, name, status, error);
 		target[length] = '\0';
 		return symlinkat(target, place->to, name) < 0 ? fail(place, name, error) : 0;
 	}
@@ -163,11 +183,20 @@ static int make_entry(const struct place *place, const char *name, const struct 
 		       : 0;
 }
 
+static bool is_link_to(const struct place *place, const char *name, const char *first)
+{
+	struct stat left, right;
+	return fstatat(place->to, name, &left, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstatat(place->copy->target, first, &right, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       left.st_ino == right.st_ino;
+}
+
+/* Of a file that is the same another name may be new, and have been made before this one. */
 static int copy_other(const struct place *place, const char *name, const char *path,
 		      const struct stat *status, bool same, struct error **error)
 {
 	const char *first = other_name(place->copy, path, status);
-	if (same)
+	if (same && (!first || is_link_to(place, name, first)))
 		return 0;
 	if (remove_target(place, name, error) < 0)
 		return -1;
@@ -177,8 +206,9 @@ static int copy_other(const struct place *place, const char *name, const char *p
 	if (made != 0)
 		return made < 0 ? -1 : 0;
 	if (tree_copy_attributes(place->from, place->to, name, status) < 0)
-		return errno == ENOENT ? remove_target(place, name, error)
-				       : fail(place, name, error);
+		return fail_unless_gone(place, name, status, error) < 0
+			       ? -1
+			       : remove_target(place, name, error);
 	return 0;
 }
 
@@ -209,8 +239,9 @@ static int copy_directory(const struct place *place, const char *name, const cha
 	struct place inside = {place->copy, from, to, below};
 	if (copy_tree(&inside, error) < 0)
 		return -1;
-	if (tree_copy_attributes(place->from, place->to, name, status) < 0 && errno != ENOENT)
-		return fail(place, name, error);
+	if (tree_copy_attributes(place->from, place->to, name, status) < 0 &&
+	    fail_unless_gone(place, name, status, error) < 0)
+		return -1;
 	return 0;
 }
 
@@ -276,6 +307,7 @@ void tree_copy_free(struct tree_copy *copy)
 {
 	tdestroy(copy->seen, free_seen);
 	tdestroy(copy->links, free_linked);
+	tdestroy(copy->distrusted, free_linked);
 	close(copy->source);
 	close(copy->target);
 	free(copy);
@@ -293,15 +325,20 @@ int tree_copy_run(struct tree_copy *copy, struct error **error)
 	copy->written = 0;
 	int result = copy_tree(&place, error);
 	tdestroy(copy->links, free_linked);
-	copy->links = NULL;
+	tdestroy(copy->distrusted, free_linked);
+	copy->links = copy->distrusted = NULL;
 	return result < 0 ? -1 : tree_copy_root(copy->source, copy->target, 0, error);
 }
 
 void tree_copy_distrust(struct tree_copy *copy, const char *path)
 {
-	struct seen *seen = find_seen(copy, path);
-	if (seen)
-		seen->trusted = false;
+	const struct seen *seen = find_seen(copy, path);
+	struct linked key = {.inode = seen ? seen->inode : 0};
+	if (!seen || tfind(&key, &copy->distrusted, compare_linked))
+		return;
+	struct linked *linked = memory_alloc(sizeof(*linked));
+	*linked = key;
+	tsearch(linked, &copy->distrusted, compare_linked);
 }
 
 int tree_copy_sync(const struct tree_copy *copy, struct error **error)

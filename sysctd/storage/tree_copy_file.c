@@ -61,6 +61,8 @@ static int copy_data(int from, int to, off_t size, unsigned long long *written)
 		if (start < 0)
 			return errno == ENXIO ? 0 : -1;
 		end = lseek(from, start, SEEK_HOLE);
+		if (end < 0 && errno == ENXIO) /* it became shorter */
+			return 0;
 		if (end < 0 || copy_range(from, to, start, end) < 0)
 			return -1;
 		*written += (unsigned long long)(end - start);
@@ -73,9 +75,10 @@ int tree_copy_file(int from, int to, const char *name, unsigned long long *writt
 	struct stat status;
 	cleanup_close int source =
 		openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_CLOEXEC);
-	if (source < 0 || fstat(source, &status) < 0)
+	bool is_other = source < 0 && (errno == ELOOP || errno == ENXIO);
+	if (!is_other && (source < 0 || fstat(source, &status) < 0))
 		return -1;
-	if (!S_ISREG(status.st_mode)) { /* another by now */
+	if (is_other || !S_ISREG(status.st_mode)) { /* a link, a socket or the like by now */
 		errno = ENOENT;
 		return -1;
 	}

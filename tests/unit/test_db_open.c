@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "db/layers.h"
 #include "db/objects.h"
 #include "db/parts.h"
 #include "strbuf.h"
@@ -193,7 +194,7 @@ static void load_version(const char *path, int version)
 	run_sql(path, sql);
 }
 
-/* Every row of every table of the old file is in the new one, and no other. */
+/* Every row of every table of the old file is in the new one, and no other but counters of new tables. */
 static void check_same_rows(const char *old, const char *new)
 {
 	sqlite3 *handle;
@@ -209,11 +210,14 @@ static void check_same_rows(const char *old, const char *new)
 	for (; sqlite3_step(tables) == SQLITE_ROW; checked++) {
 		const char *table = (const char *)sqlite3_column_text(tables, 0);
 		const char *columns = (const char *)sqlite3_column_text(tables, 1);
+		bool counters = strcmp(table, "sqlite_sequence") == 0;
 		cleanup_free char *sql = memory_printf(
 			"SELECT count(*), (SELECT count(*) FROM old.%s),"
-			" (SELECT count(*) FROM main.%s) FROM (SELECT %s FROM old.%s INTERSECT"
+			" (SELECT count(*) FROM main.%s%s) FROM (SELECT %s FROM old.%s INTERSECT"
 			" SELECT %s FROM main.%s)",
-			table, table, columns, table, columns, table);
+			table, table,
+			counters ? " WHERE name IN (SELECT name FROM old.sqlite_sequence)" : "",
+			columns, table, columns, table);
 		sqlite3_stmt *count;
 		assert_int_equal(sqlite3_prepare_v2(handle, sql, -1, &count, NULL), SQLITE_OK);
 		assert_int_equal(sqlite3_step(count), SQLITE_ROW);
@@ -278,6 +282,41 @@ static void test_migration_of_networks(void **state)
 	check_same_rows(backup, fixture->path);
 }
 
+/* What wrote into instances/UUID before has that as its layer, with nothing below. */
+static void check_layer(struct db *db, const char *name, const char *directory, const char *pool)
+{
+	struct error *error = NULL;
+	cleanup_instance_row struct instance_row row = {0};
+	cleanup_layer_list struct layer_list chain = {0};
+	good(db_instance_get(db, name, &row, &error), &error);
+	good(db_layer_chain(db, row.layer_id, &chain, &error), &error);
+	assert_int_equal(chain.count, 1);
+	assert_string_equal(chain.rows[0].directory, directory);
+	assert_string_equal(chain.rows[0].pool, pool);
+	assert_int_equal(chain.rows[0].id_base, row.id_base);
+	assert_int_equal(chain.rows[0].parent_id, 0);
+}
+
+/* Layers and snapshots came with version 5. */
+static void test_migration_of_layers(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error *error = NULL;
+	cleanup_free char *backup = memory_printf("%s.before-v5", fixture->path);
+	load_version(fixture->path, 4);
+	struct db *db = open_good(fixture->path);
+	check_layer(db, "mybox", "instances/6f1c2a52-0b5e-4c5e-9a58-000000000003", "default");
+	check_layer(db, "zweite", "instances/6f1c2a52-0b5e-4c5e-9a58-000000000004", "fast");
+	cleanup_layer_list struct layer_list dead = {0};
+	good(db_layers_dead(db, &dead, &error), &error);
+	assert_int_equal(dead.count, 0);
+	cleanup_part_list struct part_list forwards = {0};
+	good(db_part_list(db, &db_forwards, NULL, &forwards, &error), &error);
+	assert_int_equal(forwards.count, 2);
+	db_close(db);
+	check_same_rows(backup, fixture->path);
+}
+
 /* A migration that was killed when half of it was in the file, and its journal beside it. */
 static void test_killed_migration(void **state)
 {
@@ -321,6 +360,7 @@ int main(void)
 		FILE_TEST(test_half_made),
 		FILE_TEST(test_migration),
 		FILE_TEST(test_migration_of_networks),
+		FILE_TEST(test_migration_of_layers),
 		FILE_TEST(test_killed_migration),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
