@@ -128,43 +128,85 @@ int file_make_directories(const char *path, mode_t mode, struct error **error)
 	return 0;
 }
 
-static int remove_entries(int fd, dev_t device)
+/* A tree may be deeper than a stack and a process' descriptors reach: what is deep is moved to its top. */
+struct removal {
+	int top;
+	dev_t device;
+	bool moved;
+};
+
+enum { DEEPEST = 64 };
+
+static int move_up(struct removal *removal, int parent, const char *name)
+{
+	char new[32];
+	snprintf(new, sizeof(new), ".%08x%08x", arc4random(), arc4random());
+	removal->moved = true;
+	return renameat(parent, name, removal->top, new);
+}
+
+static int remove_entries(struct removal *removal, int fd, int depth);
+
+/* -1 with errno; ENOTDIR: it is no directory. */
+static int remove_directory(struct removal *removal, int parent, const char *name, int depth)
+{
+	struct stat status;
+	if (depth >= DEEPEST)
+		return move_up(removal, parent, name);
+	int child = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (child < 0 || fstat(child, &status) < 0)
+		return -1;
+	if (status.st_dev != removal->device) {
+		close(child);
+		errno = EBUSY;
+		return -1;
+	}
+	if (remove_entries(removal, child, depth) < 0)
+		return -1;
+	return unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -1 : 0;
+}
+
+static int remove_entry(struct removal *removal, int parent, const struct dirent *entry, int depth)
+{
+	struct stat status;
+	bool directory = entry->d_type == DT_DIR;
+	if (entry->d_type == DT_UNKNOWN)
+		directory = fstatat(parent, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+			    S_ISDIR(status.st_mode);
+	if (directory)
+		return remove_directory(removal, parent, entry->d_name, depth + 1);
+	return unlinkat(parent, entry->d_name, 0) < 0 && errno != ENOENT ? -1 : 0;
+}
+
+static int remove_entries(struct removal *removal, int fd, int depth)
 {
 	cleanup_dir DIR *dir = fdopendir(fd);
+	struct dirent *entry;
 	if (!dir) {
 		close(fd);
 		return -1;
 	}
-	struct dirent *entry;
-	while (errno = 0, (entry = readdir(dir))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN) {
-			if (unlinkat(dirfd(dir), entry->d_name, 0) < 0 && errno != ENOENT)
-				return -1;
-			continue;
-		}
-		int child = openat(dirfd(dir), entry->d_name,
-				   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (child < 0 && (errno == ENOTDIR || errno == ELOOP)) {
-			if (unlinkat(dirfd(dir), entry->d_name, 0) < 0 && errno != ENOENT)
-				return -1;
-			continue;
-		}
-		struct stat status;
-		if (child < 0 || fstat(child, &status) < 0)
+	while (errno = 0, (entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    remove_entry(removal, dirfd(dir), entry, depth) < 0)
 			return -1;
-		if (status.st_dev != device) {
-			close(child);
-			errno = EBUSY;
-			return -1;
-		}
-		if (remove_entries(child, device) < 0)
-			return -1;
-		if (unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-			return -1;
-	}
 	return errno ? -1 : 0;
+}
+
+/* Again while something was moved up. */
+static int remove_all(int fd)
+{
+	struct stat status;
+	if (fstat(fd, &status) < 0)
+		return -1;
+	struct removal removal = {.top = fd, .device = status.st_dev};
+	do {
+		int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		removal.moved = false;
+		if (again < 0 || remove_entries(&removal, again, 0) < 0)
+			return -1;
+	} while (removal.moved);
+	return 0;
 }
 
 int file_remove_tree_at(int dirfd, const char *path, struct error **error)
@@ -173,11 +215,8 @@ int file_remove_tree_at(int dirfd, const char *path, struct error **error)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return error_errno(error, errno, "removing %s", path);
-	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat status;
-	if (fd < 0 || fstat(fd, &status) < 0)
-		return error_errno(error, errno, "removing %s", path);
-	if (remove_entries(fd, status.st_dev) < 0 ||
+	cleanup_close int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || remove_all(fd) < 0 ||
 	    (unlinkat(dirfd, path, AT_REMOVEDIR) < 0 && errno != ENOENT))
 		return error_errno(error, errno, "removing %s", path);
 	return 0;

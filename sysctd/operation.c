@@ -16,7 +16,7 @@
 #include "memory.h"
 #include "operation_internal.h"
 
-enum { STACK_SIZE = 256 << 10, PROGRESS_INTERVAL = 100 /* milliseconds */ };
+enum { STACK_SIZE = 1 << 20, PROGRESS_INTERVAL = 100 /* milliseconds */ };
 
 static const struct {
 	enum operation_status status;

@@ -19,6 +19,8 @@
 #include "storage/tree_copy_file.h"
 
 enum {
+	/* Levels of directories: each takes three descriptors, and part of an operation's stack. */
+	DEEPEST = 512,
 	/* Of a change so young another one may have the same time: it is looked at again. */
 	YOUNG = 50 * 1000000, /* ns */
 };
@@ -53,6 +55,7 @@ struct place {
 	struct tree_copy *copy;
 	int from, to;
 	const char *path; /* "" or "a/b/" */
+	int depth;
 };
 
 /* ---- what is known ---- */
@@ -228,6 +231,10 @@ static int copy_directory(const struct place *place, const char *name, const cha
 {
 	cleanup_free char *below = memory_printf("%s/", path);
 	static const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NOATIME;
+	if (place->depth >= DEEPEST)
+		return error_set(error, ERROR_UNSUPPORTED,
+				 "directories more than %d below each other cannot be copied",
+				 DEEPEST);
 	cleanup_close int from = openat(place->from, name, flags);
 	if (from < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : fail(place, name, error);
@@ -236,7 +243,7 @@ static int copy_directory(const struct place *place, const char *name, const cha
 	cleanup_close int to = openat(place->to, name, flags);
 	if (to < 0)
 		return fail(place, name, error);
-	struct place inside = {place->copy, from, to, below};
+	struct place inside = {place->copy, from, to, below, place->depth + 1};
 	if (copy_tree(&inside, error) < 0)
 		return -1;
 	if (tree_copy_attributes(place->from, place->to, name, status) < 0 &&
@@ -316,7 +323,7 @@ void tree_copy_free(struct tree_copy *copy)
 int tree_copy_run(struct tree_copy *copy, struct error **error)
 {
 	struct stat status;
-	struct place place = {copy, copy->source, copy->target, ""};
+	struct place place = {copy, copy->source, copy->target, "", 0};
 	if (fstat(copy->source, &status) < 0)
 		return error_errno(error, errno, "looking at a volume");
 	clock_gettime(CLOCK_REALTIME, &copy->now);

@@ -1,6 +1,7 @@
 /* Copying a tree, and copying again what changed in it. Needs root. */
 #include "test_tree_copy_common.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -462,6 +463,51 @@ static void test_swapped_meanwhile(void **state)
 
 #define TREE_TEST(name) cmocka_unit_test_setup_teardown(name, make_trees, remove_trees)
 
+enum { DEEP = 5000 };
+
+static void make_deep(const char *top, int levels)
+{
+	int fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (int i = 0; i < levels; i++) {
+		assert_int_equal(mkdirat(fd, "d", 0755), 0);
+		int next = openat(fd, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		close(fd);
+		fd = next;
+		assert_true(fd >= 0);
+	}
+	close(fd);
+}
+
+static void *remove_source(void *data)
+{
+	(void)data;
+	return file_remove_tree_at(AT_FDCWD, "s", NULL) == 0 ? NULL : "not removed";
+}
+
+/* Whoever writes into the source can make it as deep as he likes: no stack may end by it. */
+static void test_deep(void **state)
+{
+	const struct trees *trees = *state;
+	struct error *error = NULL;
+	pthread_attr_t attributes;
+	pthread_t thread;
+	void *result;
+	make_deep("s", 500);
+	assert_int_equal(tree_copy_run(trees->copy, &error), 0);
+	assert_int_equal(rename("s/d", "kept"), 0);
+	make_deep("s", DEEP);
+	assert_int_equal(tree_copy_run(trees->copy, &error), -1);
+	assert_non_null(strstr(error_message(error), "below each other"));
+	error_free(error);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, 256 << 10);
+	assert_int_equal(pthread_create(&thread, &attributes, remove_source, NULL), 0);
+	assert_int_equal(pthread_join(thread, &result), 0);
+	pthread_attr_destroy(&attributes);
+	assert_null(result);
+	assert_int_equal(access("s", F_OK), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -484,6 +530,7 @@ int main(void)
 		TREE_TEST(test_distrust_linked),
 		TREE_TEST(test_not_led_out),
 		TREE_TEST(test_swapped_meanwhile),
+		TREE_TEST(test_deep),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
