@@ -11,6 +11,8 @@
 #include "operation.h"
 #include "output.h"
 
+#define NEVER "0001-01-01T00:00:00Z"
+
 static char *collection(struct cli *cli)
 {
 	return client_path("/1.0/instances/%s/snapshots", cli_word(cli, 0), NULL);
@@ -26,6 +28,8 @@ static int run_create(struct cli *cli, struct error **error)
 					      options_given(&cli->options, "reuse"));
 	if (!body)
 		return cli_usage(cli, error, "the command line is not UTF-8");
+	if (options_given(&cli->options, "no-expiry"))
+		json_object_set_new(body, "expires_at", json_string(NEVER));
 	if (operation_run(cli, "POST", path, body, "Taking a snapshot", &result, error) < 0)
 		return -1;
 	if (!name && !cli->quiet)
@@ -35,14 +39,16 @@ static int run_create(struct cli *cli, struct error **error)
 
 static void add_snapshot(struct table *table, const json_t *snapshot)
 {
+	const char *expires = json_text(snapshot, "expires_at");
 	table_add(table, json_text(snapshot, "name"));
 	table_add(table, json_text(snapshot, "created_at"));
+	table_add(table, strcmp(expires, NEVER) == 0 ? "" : expires);
 	table_add(table, json_text(snapshot, "description"));
 }
 
 static int run_list(struct cli *cli, struct error **error)
 {
-	static const char *const headers[] = {"NAME", "TAKEN AT", "DESCRIPTION"};
+	static const char *const headers[] = {"NAME", "TAKEN AT", "EXPIRES AT", "DESCRIPTION"};
 	cleanup_free char *path =
 		client_path("/1.0/instances/%s/snapshots?recursion=1", cli_word(cli, 0), NULL);
 	return listing_print_in_order(cli, path, headers, sizeof(headers) / sizeof(headers[0]),
@@ -89,6 +95,7 @@ static int run_restore(struct cli *cli, struct error **error)
 static const struct option_row create_options[] = {
 	{"description", 0, "TEXT", "a description", WORD_OTHER},
 	{"reuse", 0, NULL, "replace the snapshot of this name", WORD_OTHER},
+	{"no-expiry", 0, NULL, "keep it whatever snapshots.expiry says", WORD_OTHER},
 	{0},
 };
 
@@ -120,8 +127,11 @@ static const struct command commands[] = {
 		 "still\n"
 		 "for some milliseconds, and the snapshot is of a single instant, as after a loss "
 		 "of\n"
-		 "power. Without a NAME it is called snap0, snap1 and so on, and the name is "
-		 "printed.",
+		 "power. Without a NAME it is called snap0, snap1 and so on, or as "
+		 "snapshots.pattern\n"
+		 "says, and the name is printed. 'sysct config set mybox "
+		 "snapshots.schedule=@daily\n"
+		 "snapshots.expiry=2w' takes them by the clock.",
 	 .examples = "sysct snapshot create mybox clean\n"
 		     "sysct snapshot create mybox before-upgrade --description 'Debian 12.7'",
 	 CREATE},

@@ -20,7 +20,7 @@ static const struct {
 	[OBJECT_INSTANCE] = {"/1.0/instances/%s",
 			     {"architecture", "config", "description", "devices", "ephemeral",
 			      "profiles", "stateful"}},
-	[OBJECT_SNAPSHOT] = {"/1.0/instances/%s/snapshots/%s", {"description"}},
+	[OBJECT_SNAPSHOT] = {"/1.0/instances/%s/snapshots/%s", {"description", "expires_at"}},
 	[OBJECT_PROFILE] = {"/1.0/profiles/%s", {"config", "description", "devices"}},
 	[OBJECT_POOL] = {"/1.0/storage-pools/%s", {"config", "description"}},
 	[OBJECT_NETWORK] = {"/1.0/networks/%s", {"config", "description"}},

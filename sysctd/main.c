@@ -28,6 +28,7 @@
 #include "image/image.h"
 #include "instance/instance.h"
 #include "instance/proxies.h"
+#include "instance/scheduler.h"
 #include "listener.h"
 #include "log.h"
 #include "memory.h"
@@ -188,7 +189,8 @@ static int make_subjects(struct server *server, struct error **error)
 	nics_sweep(server);
 	proxies_refresh(server);
 	networks_seed(server);
-	return 0;
+	server->scheduler = scheduler_create(server, error);
+	return server->scheduler ? 0 : -1;
 }
 
 static int start_api(struct server *server, int listener, struct error **error)
@@ -216,6 +218,8 @@ static int shut_down(struct server *server)
 {
 	log_event(LOG_LEVEL_INFO, NULL, "stopping; %u instances go on",
 		  instance_count_running(server));
+	scheduler_free(server->scheduler);
+	server->scheduler = NULL;
 	if (operation_manager_stop(server->operations, STOP_TIMEOUT) < 0 ||
 	    api_server_stop(server->api, STOP_TIMEOUT) < 0) {
 		log_event(LOG_LEVEL_WARNING, NULL, "operations still run; the next start repairs");

@@ -17,6 +17,7 @@ struct image_builder;
 struct instance_registry;
 struct networks;
 struct operation_manager;
+struct scheduler;
 struct storage;
 
 struct server {
@@ -32,6 +33,7 @@ struct server {
 	struct image_builder *images;
 	struct instance_registry *instances;
 	struct networks *networks;
+	struct scheduler *scheduler;
 	struct api_server *api;
 	int64_t started_at; /* nanoseconds since the epoch */
 };

@@ -9,6 +9,7 @@
 #include "api/routes.h"
 #include "cleanup.h"
 #include "instance/device_types.h"
+#include "instance/schedule.h"
 #include "instance/snapshots.h"
 #include "memory.h"
 #include "operation.h"
@@ -43,7 +44,7 @@ json_t *snapshot_render(const struct snapshot_row *row, const struct profile_lis
 		"config", row->config, "devices", row->devices, "expanded_config", config,
 		"expanded_devices", devices, "profiles", row->profiles, "ephemeral", row->ephemeral,
 		"stateful", 0, "created_at", render_time(row->created_at), "expires_at",
-		render_time(0), "last_used_at", render_time(0), "size", -1);
+		render_time(row->expires_at), "last_used_at", render_time(0), "size", -1);
 	if (!object)
 		error_set(error, ERROR_INTERNAL, "snapshot \"%s\" cannot be told", row->name);
 	return object;
@@ -85,7 +86,8 @@ static struct response *list(struct request *request, struct error **error)
 
 static json_t *make_etag(const struct snapshot_row *row)
 {
-	return json_pack("[s, s, I]", row->name, row->description, (json_int_t)row->created_at);
+	return json_pack("[s, s, I, I]", row->name, row->description, (json_int_t)row->created_at,
+			 (json_int_t)row->expires_at);
 }
 
 static int read_row(struct request *request, struct instance *instance, struct snapshot_row *row,
@@ -118,6 +120,7 @@ struct task {
 	struct instance *instance;
 	char *name, *new_name, *description;
 	bool reuse;
+	int64_t expires_at;
 };
 
 static void task_free(void *data)
@@ -134,7 +137,12 @@ static int run_create(struct operation *operation, void *data, struct error **er
 {
 	struct task *task = data;
 	cleanup_snapshot_row struct snapshot_row taken = {0};
-	const struct snapshot_request wanted = {task->name, task->description, task->reuse};
+	const struct snapshot_request wanted = {
+		.name = task->name,
+		.description = task->description,
+		.replace = task->reuse,
+		.expires_at = task->expires_at,
+	};
 	if (instance_snapshot(task->instance, &wanted, &taken, error) < 0)
 		return -1;
 	operation_set_metadata(operation, "name", json_string(taken.name));
@@ -187,6 +195,7 @@ static struct response *run_task(struct request *request, const char *descriptio
 		.new_name = what->new_name ? memory_strdup(what->new_name) : NULL,
 		.description = what->description ? memory_strdup(what->description) : NULL,
 		.reuse = what->reuse,
+		.expires_at = what->expires_at,
 	};
 	struct operation_spec spec = {
 		.class = OPERATION_TASK,
@@ -201,20 +210,17 @@ static struct response *run_task(struct request *request, const char *descriptio
 	return response_operation(operation);
 }
 
-/* What is not there yet is refused, not forgotten. */
-static int check_body(const json_t *body, struct error **error)
+/* null, or nothing: as the configuration says, -1; the zero time: never. */
+static int take_expiry(const json_t *body, int64_t *expires_at, struct error **error)
 {
-	int64_t expires = 0;
+	const json_t *given = json_object_get(body, "expires_at");
 	if (json_is_true(json_object_get(body, "stateful")))
 		return error_set(error, ERROR_UNSUPPORTED,
 				 "snapshots with the state of processes are not supported yet");
-	if (render_parse_time(json_object_get(body, "expires_at"), "expires_at", &expires, error) <
-	    0)
-		return -1;
-	if (expires)
-		return error_set(error, ERROR_UNSUPPORTED,
-				 "snapshots that expire are not supported yet");
-	return 0;
+	*expires_at = -1;
+	if (!given || json_is_null(given))
+		return 0;
+	return render_parse_time(given, "expires_at", expires_at, error);
 }
 
 static struct response *create(struct request *request, struct error **error)
@@ -224,15 +230,21 @@ static struct response *create(struct request *request, struct error **error)
 	const json_t *body = request_body_object(request, error);
 	const char *name = "", *description = "";
 	bool reuse = false;
+	int64_t expires_at;
 	if (!body || render_check_project(request, error) < 0 ||
 	    render_check_fields(body, fields, error) < 0 ||
 	    render_text_field(body, "name", &name, error) < 0 ||
 	    render_text_field(body, "description", &description, error) < 0 ||
-	    render_bool_field(body, "reuse", &reuse, error) < 0 || check_body(body, error) < 0 ||
+	    render_bool_field(body, "reuse", &reuse, error) < 0 ||
+	    take_expiry(body, &expires_at, error) < 0 ||
 	    (*name && snapshot_check_name(name, error) < 0))
 		return NULL;
 	const struct task task = {
-		.name = (char *)name, .description = (char *)description, .reuse = reuse};
+		.name = (char *)name,
+		.description = (char *)description,
+		.reuse = reuse,
+		.expires_at = expires_at,
+	};
 	return run_task(request, "Snapshotting instance", run_create, &task, error);
 }
 
@@ -281,16 +293,25 @@ static int describe(struct request *request, struct error **error)
 	cleanup_snapshot_row struct snapshot_row row = {0};
 	if (!body || read_row(request, instance, &row, error) < 0)
 		return -1;
-	const char *description =
-		strcmp(request_method(request), "PATCH") == 0 ? row.description : "";
+	bool patch = strcmp(request_method(request), "PATCH") == 0;
+	const char *description = patch ? row.description : "";
+	int64_t expires_at;
 	json_t *content = make_etag(&row);
 	cleanup_free char *etag = response_etag(content);
 	json_decref(content);
 	if (request_if_match_check(request, etag, error) < 0 ||
-	    render_check_fields(body, fields, error) < 0 || check_body(body, error) < 0 ||
+	    render_check_fields(body, fields, error) < 0 ||
+	    take_expiry(body, &expires_at, error) < 0 ||
 	    render_text_field(body, "description", &description, error) < 0)
 		return -1;
-	return instance_snapshot_describe(instance, row.name, description, error);
+	if (expires_at >= 0)
+		row.expires_at = expires_at;
+	if (description != row.description) {
+		char *copy = memory_strdup(description);
+		free(row.description);
+		row.description = copy;
+	}
+	return instance_snapshot_update(instance, &row, error);
 }
 
 static struct response *change(struct request *request, struct error **error)

@@ -48,6 +48,10 @@ static const char *const extensions[] = {
 	"resources_v2",
 	"storage", /* pools are read; making one is refused */
 	"instances",
+	"snapshot_expiry",
+	"snapshot_scheduling",
+	"snapshot_schedule_aliases",
+	"snapshot_expiry_creation",
 	"container_full", /* recursion=2 */
 	"instance_get_full",
 	"api_filtering",

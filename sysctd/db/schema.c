@@ -235,6 +235,7 @@ static const char version_5[] =
 	"  name TEXT NOT NULL,"
 	"  description TEXT NOT NULL DEFAULT '',"
 	"  created_at INTEGER NOT NULL,"
+	"  expires_at INTEGER NOT NULL DEFAULT 0,"
 	"  layer_id INTEGER NOT NULL REFERENCES storage_layers (id),"
 	"  content TEXT NOT NULL," /* JSON: what the instance was */
 	"  UNIQUE (instance_id, name)"

@@ -10,7 +10,7 @@
 #include "memory.h"
 
 #define SELECT_SNAPSHOTS                                                                           \
-	"SELECT id, instance_id, name, description, created_at, layer_id, content"                 \
+	"SELECT id, instance_id, name, description, created_at, layer_id, content, expires_at"     \
 	" FROM instances_snapshots"
 
 void snapshot_row_clear(struct snapshot_row *row)
@@ -51,6 +51,7 @@ static void read_row(const struct query *query, struct snapshot_row *row)
 		.name = query_text(query, 2),
 		.description = query_text(query, 3),
 		.created_at = query_number(query, 4),
+		.expires_at = query_number(query, 7),
 		.layer_id = query_number(query, 5),
 		.architecture = memory_strdup(architecture ? architecture : ""),
 		.ephemeral = json_is_true(json_object_get(content, "ephemeral")),
@@ -125,9 +126,10 @@ static int check_name_free(struct connection *connection, int64_t instance_id, c
 static int insert(struct connection *connection, struct snapshot_row *snapshot,
 		  const struct instance_row *instance, struct error **error)
 {
-	static const char sql[] = "INSERT INTO instances_snapshots"
-				  " (instance_id, name, description, created_at, layer_id, content)"
-				  " VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+	static const char sql[] =
+		"INSERT INTO instances_snapshots"
+		" (instance_id, name, description, created_at, layer_id, content, expires_at)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 	json_t *content =
 		json_pack("{s:s, s:b, s:O*, s:O*, s:O*}", "architecture", instance->architecture,
 			  "ephemeral", instance->ephemeral, "config", instance->config, "devices",
@@ -138,7 +140,8 @@ static int insert(struct connection *connection, struct snapshot_row *snapshot,
 	    query_run(connection, sql,
 		      VALUES(NUMBER(instance->id), TEXT(snapshot->name),
 			     TEXT(snapshot->description ? snapshot->description : ""),
-			     NUMBER(snapshot->created_at), NUMBER(snapshot->layer_id), TEXT(text)),
+			     NUMBER(snapshot->created_at), NUMBER(snapshot->layer_id), TEXT(text),
+			     NUMBER(snapshot->expires_at)),
 		      error) < 0)
 		return -1;
 	snapshot->id = connection_last_id(connection);
@@ -156,10 +159,11 @@ int db_snapshot_create(struct db *db, struct snapshot_row *snapshot,
 
 int db_snapshots_copy(struct db *db, int64_t from, int64_t to, struct error **error)
 {
-	static const char sql[] = "INSERT INTO instances_snapshots"
-				  " (instance_id, name, description, created_at, layer_id, content)"
-				  " SELECT ?2, name, description, created_at, layer_id, content"
-				  " FROM instances_snapshots WHERE instance_id = ?1 ORDER BY id";
+	static const char sql[] =
+		"INSERT INTO instances_snapshots"
+		" (instance_id, name, description, created_at, layer_id, content, expires_at)"
+		" SELECT ?2, name, description, created_at, layer_id, content, expires_at"
+		" FROM instances_snapshots WHERE instance_id = ?1 ORDER BY id";
 	if (db_begin(db, DB_DURABLE, error) < 0)
 		return -1;
 	return db_end(db, query_run(&db->writer, sql, VALUES(NUMBER(from), NUMBER(to)), error),
@@ -177,13 +181,44 @@ static int change(struct connection *connection, const char *sql, const struct v
 				   "Snapshot not found: it was deleted meanwhile");
 }
 
-int db_snapshot_describe(struct db *db, int64_t id, const char *description, struct error **error)
+int db_snapshot_update(struct db *db, const struct snapshot_row *row, struct error **error)
 {
-	static const char sql[] = "UPDATE instances_snapshots SET description = ?2 WHERE id = ?1";
+	static const char sql[] =
+		"UPDATE instances_snapshots SET description = ?2, expires_at = ?3 WHERE id = ?1";
 	if (db_begin(db, DB_DURABLE, error) < 0)
 		return -1;
-	return db_end(db, change(&db->writer, sql, VALUES(NUMBER(id), TEXT(description)), error),
-		      error);
+	return db_end(
+		db,
+		change(&db->writer, sql,
+		       VALUES(NUMBER(row->id), TEXT(row->description), NUMBER(row->expires_at)),
+		       error),
+		error);
+}
+
+int db_snapshot_any_schedule(struct db *db, bool *any, struct error **error)
+{
+	static const char sql[] =
+		"SELECT 1 FROM instances_config WHERE key = 'snapshots.schedule' AND value <> ''"
+		" UNION ALL SELECT 1 FROM profiles_config"
+		" WHERE key = 'snapshots.schedule' AND value <> '' LIMIT 1";
+	int64_t number;
+	cleanup_reader struct reader reader = {0};
+	if (reader_open(db, &reader, error) < 0)
+		return -1;
+	int found = query_find_number(reader.connection, sql, NO_VALUES, &number, error);
+	*any = found > 0;
+	return found < 0 ? -1 : 0;
+}
+
+int db_snapshot_next_expiry(struct db *db, int64_t *time, struct error **error)
+{
+	static const char sql[] = "SELECT expires_at FROM instances_snapshots WHERE expires_at > 0"
+				  " ORDER BY expires_at LIMIT 1";
+	cleanup_reader struct reader reader = {0};
+	*time = 0;
+	if (reader_open(db, &reader, error) < 0)
+		return -1;
+	return query_find_number(reader.connection, sql, NO_VALUES, time, error) < 0 ? -1 : 0;
 }
 
 int db_snapshot_rename(struct db *db, const struct snapshot_row *snapshot, const char *name,

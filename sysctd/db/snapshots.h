@@ -17,6 +17,7 @@ struct snapshot_row {
 	char *name;
 	char *description;
 	int64_t created_at;
+	int64_t expires_at; /* 0: never */
 	int64_t layer_id;
 	/* Of the instance at that time. */
 	char *architecture;
@@ -41,7 +42,7 @@ int db_snapshot_get(struct db *db, int64_t instance_id, const char *name, struct
 		    struct error **error);
 
 /**
- * db_snapshot_create - @snapshot: name, description, created_at and layer_id; the rest is the
+ * db_snapshot_create - @snapshot: name, description, both times and layer_id; the rest is the
  * instance's as @instance has it. id is filled. ERROR_EXISTS.
  */
 int db_snapshot_create(struct db *db, struct snapshot_row *snapshot,
@@ -49,7 +50,15 @@ int db_snapshot_create(struct db *db, struct snapshot_row *snapshot,
 
 /* The instance @to gets snapshots that keep the same as those of @from. */
 int db_snapshots_copy(struct db *db, int64_t from, int64_t to, struct error **error);
-int db_snapshot_describe(struct db *db, int64_t id, const char *description, struct error **error);
+
+/* Stores description and expires_at of the snapshot row->id. */
+int db_snapshot_update(struct db *db, const struct snapshot_row *row, struct error **error);
+
+/* Whether any instance or profile has snapshots.schedule. */
+int db_snapshot_any_schedule(struct db *db, bool *any, struct error **error);
+
+/* The earliest time at which one expires; 0: none does. */
+int db_snapshot_next_expiry(struct db *db, int64_t *time, struct error **error);
 int db_snapshot_rename(struct db *db, const struct snapshot_row *snapshot, const char *name,
 		       struct error **error);
 

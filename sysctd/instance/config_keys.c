@@ -12,6 +12,7 @@
 #include "cleanup.h"
 #include "instance/config_keys_unsupported.h"
 #include "instance/config_keys_values.h"
+#include "instance/schedule.h"
 #include "memory.h"
 
 static const char *const type_names[CONFIG_TYPE_COUNT] = {
@@ -102,6 +103,27 @@ static int validate_environment(const char *name, const char *value, struct erro
 	return 0;
 }
 
+static int validate_expiry(const char *name, const char *value, struct error **error)
+{
+	int64_t ignored;
+	(void)name;
+	return expiry_add(value, 0, &ignored, error);
+}
+
+static int validate_pattern(const char *name, const char *value, struct error **error)
+{
+	(void)name;
+	cleanup_free char *example = snapshot_pattern_expand(value, 0, 0, error);
+	return example ? snapshot_check_name(example, error) : -1;
+}
+
+static int validate_schedule(const char *name, const char *value, struct error **error)
+{
+	struct schedule ignored;
+	(void)name;
+	return schedule_parse(value, &ignored, error);
+}
+
 static int validate_privileged(const char *name, const char *value, struct error **error)
 {
 	bool privileged;
@@ -157,6 +179,24 @@ static const struct config_key table[] = {
 	 "Whether the instance has an id range that it shares with no other. Only `true`."},
 	{"security.privileged", CONFIG_TYPE_BOOL, ANYWHERE, false, false, "false",
 	 validate_privileged, "Whether the instance's root is the host's. Only `false`."},
+	{"snapshots.expiry", CONFIG_TYPE_STRING, ANYWHERE, true, false, NULL, validate_expiry,
+	 "How long new snapshots are kept: `30M`, `2H`, `3d`, `4w`, `5m`, `6y`, or several of "
+	 "these. "
+	 "Unset: until they are deleted."},
+	{"snapshots.expiry.manual", CONFIG_TYPE_STRING, ANYWHERE, true, false, NULL,
+	 validate_expiry, "The same for snapshots that are not taken by the schedule."},
+	{"snapshots.pattern", CONFIG_TYPE_STRING, ANYWHERE, true, false, "snap%d", validate_pattern,
+	 "Name of snapshots that are given none. `%d` is a number, `{{ creation_date }}` the time, "
+	 "and "
+	 "`{{ creation_date|date:'2006-01-02' }}` the time in that layout."},
+	{"snapshots.schedule", CONFIG_TYPE_STRING, ANYWHERE, true, false, NULL, validate_schedule,
+	 "When snapshots are taken: `minute hour day month weekday` as in crontab(5), in local "
+	 "time, "
+	 "or words: `@hourly`, `@daily`, `@midnight`, `@weekly`, `@monthly`, `@annually`, "
+	 "`@yearly`, "
+	 "`@startup`."},
+	{"snapshots.schedule.stopped", CONFIG_TYPE_BOOL, ANYWHERE, true, false, "false",
+	 validate_bool, "`true`: also while the instance is stopped."},
 	{"user.*", CONFIG_TYPE_STRING, ANYWHERE, true, false, NULL, validate_any,
 	 "Anything of your own; sysct keeps it and does not look at it."},
 	{"volatile.idmap.*", CONFIG_TYPE_STRING, INSTANCE_ONLY, false, true, NULL, validate_any,

@@ -12,6 +12,7 @@
 #include "instance/config_keys.h"
 #include "instance/device_types.h"
 #include "instance/internal.h"
+#include "instance/scheduler.h"
 #include "log.h"
 #include "memory.h"
 #include "network/nic.h"
@@ -140,6 +141,7 @@ void instance_announce(struct server *server, const struct instance_row *row)
 	log_event(LOG_LEVEL_INFO, row->name, "instance-created image=%.12s ids=%u",
 		  row->image ? row->image : "", row->id_base);
 	instance_publish(instance, "instance-created");
+	scheduler_wake(server->scheduler);
 }
 
 int instance_create(struct server *server, const struct instance_request *request,

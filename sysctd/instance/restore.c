@@ -7,6 +7,7 @@
 #include "db/objects.h"
 #include "fault.h"
 #include "instance/internal.h"
+#include "instance/scheduler.h"
 #include "instance/snapshots.h"
 #include "log.h"
 #include "memory.h"
@@ -112,6 +113,7 @@ static int restore_stopped(struct instance *instance, const char *name, struct e
 		return -1;
 	held->ephemeral = row.ephemeral;
 	storage_tidy(server);
+	scheduler_wake(server->scheduler);
 	log_event(LOG_LEVEL_INFO, held->name, "instance-restored %s", name);
 	instance_publish(held, "instance-restored");
 	return 0;

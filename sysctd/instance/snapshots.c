@@ -9,26 +9,16 @@
 #include "events.h"
 #include "fault.h"
 #include "instance/branch.h"
+#include "instance/config_keys.h"
 #include "instance/internal.h"
+#include "instance/schedule.h"
+#include "instance/scheduler.h"
 #include "log.h"
 #include "memory.h"
 #include "server.h"
 #include "storage/storage.h"
 
-enum { LONGEST_NAME = 63, LOCK_TIMEOUT = 30000 };
-
-int snapshot_check_name(const char *name, struct error **error)
-{
-	size_t length = strlen(name), good = 0;
-	while (name[good] && (isalnum((unsigned char)name[good]) || strchr("-_.:+@", name[good])))
-		good++;
-	if (length > 0 && length <= LONGEST_NAME && good == length && name[0] != '.')
-		return 0;
-	return error_set(error, ERROR_INVALID,
-			 "\"%s\" is not a name for a snapshot: 1 to %d letters, digits and -_.:+@, "
-			 "not \".\" first",
-			 name, LONGEST_NAME);
-}
+enum { LOCK_TIMEOUT = 30000 };
 
 void snapshot_publish(struct instance *instance, const char *action, const char *name)
 {
@@ -39,23 +29,92 @@ void snapshot_publish(struct instance *instance, const char *action, const char 
 
 /* ---- taking one ---- */
 
+/* The number behind @prefix and before @suffix; -1 where the name is not so. */
+static int64_t number_in(const char *name, const char *prefix, const char *suffix)
+{
+	char *end;
+	size_t length = strlen(prefix);
+	if (strncmp(name, prefix, length) != 0 || !isdigit((unsigned char)name[length]))
+		return -1;
+	unsigned long number = strtoul(name + length, &end, 10);
+	return strcmp(end, suffix) == 0 && number < 1000000000 ? (int64_t)number : -1;
+}
+
 /* One more than the highest there is, so that a name is not soon used for another. */
-static char *make_name(struct server *server, int64_t id, struct error **error)
+static char *number_name(const struct snapshot_list *list, const char *prefix, const char *suffix)
+{
+	int64_t next = 0;
+	for (size_t i = 0; i < list->count; i++) {
+		int64_t number = number_in(list->rows[i].name, prefix, suffix);
+		next = number >= next ? number + 1 : next;
+	}
+	return memory_printf("%s%u%s", prefix, (unsigned)next, suffix);
+}
+
+static bool is_taken(const struct snapshot_list *list, const char *name)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->rows[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Without a number in the pattern, one is added where the name is taken. */
+static char *make_name(struct server *server, int64_t id, const char *pattern, int64_t now,
+		       struct error **error)
 {
 	cleanup_snapshot_list struct snapshot_list list = {0};
-	unsigned next = 0;
-	if (db_snapshot_list(server->db, id, &list, error) < 0)
+	const char *number = strstr(pattern, "%d");
+	cleanup_free char *before =
+		memory_strndup(pattern, number ? (size_t)(number - pattern) : strlen(pattern));
+	cleanup_free char *prefix = snapshot_pattern_expand(before, now, 0, error);
+	cleanup_free char *suffix =
+		prefix ? snapshot_pattern_expand(number ? number + 2 : "", now, 0, error) : NULL;
+	if (!suffix || db_snapshot_list(server->db, id, &list, error) < 0)
 		return NULL;
-	for (size_t i = 0; i < list.count; i++) {
-		char *end;
-		const char *name = list.rows[i].name;
-		if (strncmp(name, "snap", 4) != 0 || !isdigit((unsigned char)name[4]))
-			continue;
-		unsigned long number = strtoul(name + 4, &end, 10);
-		if (!*end && number >= next && number < 1000000000)
-			next = (unsigned)number + 1;
-	}
-	return memory_printf("snap%u", next);
+	if (number)
+		return number_name(&list, prefix, suffix);
+	if (!is_taken(&list, prefix))
+		return memory_strdup(prefix);
+	cleanup_free char *numbered = memory_printf("%s-", prefix);
+	return number_name(&list, numbered, "");
+}
+
+static int set_expiry(const json_t *config, const struct snapshot_request *request,
+		      struct snapshot_row *taken, struct error **error)
+{
+	const char *manual = config_get(config, "snapshots.expiry.manual");
+	const char *usual = config_get(config, "snapshots.expiry");
+	const char *text = !request->scheduled && manual && *manual ? manual : usual;
+	taken->expires_at = request->expires_at;
+	return request->expires_at >= 0
+		       ? 0
+		       : expiry_add(text ? text : "", taken->created_at, &taken->expires_at, error);
+}
+
+/* Name and times. */
+static int describe(struct instance *instance, const struct snapshot_request *request,
+		    struct snapshot_row *taken, struct error **error)
+{
+	struct server *server = instance->server;
+	cleanup_instance_row struct instance_row row = {0};
+	const char *name = request->name && *request->name ? request->name : NULL;
+	json_t *config = NULL;
+	if (db_instance_get_by_id(server->db, instance->id, &row, error) < 0 ||
+	    instance_expand(server, &row, &config, NULL, error) < 0)
+		return -1;
+	const char *pattern = config_get(config, "snapshots.pattern");
+	taken->created_at = db_now();
+	taken->description = memory_strdup(request->description ? request->description : "");
+	taken->name =
+		name ? memory_strdup(name)
+		     : make_name(server, instance->id, pattern && *pattern ? pattern : "snap%d",
+				 taken->created_at, error);
+	int result = taken->name ? snapshot_check_name(taken->name, error) : -1;
+	if (result == 0)
+		result = set_expiry(config, request, taken, error);
+	json_decref(config);
+	return result;
 }
 
 struct taking {
@@ -78,7 +137,6 @@ static int store(struct taking *taking, struct snapshot_row *taken, struct error
 
 static int take(struct taking *taking, struct snapshot_row *taken, struct error **error)
 {
-	taken->created_at = db_now();
 	if (branch_begin(&taking->branch, error) < 0)
 		return -1;
 	if (store(taking, taken, error) < 0) {
@@ -110,9 +168,9 @@ int instance_snapshot(struct instance *instance, const struct snapshot_request *
 		return -1;
 	cleanup_instance_lock struct instance *held = instance;
 	struct taking taking = {.branch.instance = held};
-	taken->name = name ? memory_strdup(name) : make_name(held->server, held->id, error);
-	taken->description = memory_strdup(request->description ? request->description : "");
-	int result = taken->name ? check_name(&taking, taken->name, request->replace, error) : -1;
+	int result = describe(held, request, taken, error);
+	if (result == 0)
+		result = check_name(&taking, taken->name, request->replace, error);
 	if (result == 0)
 		result = take(&taking, taken, error);
 	branch_clear(&taking.branch);
@@ -122,6 +180,8 @@ int instance_snapshot(struct instance *instance, const struct snapshot_request *
 	}
 	if (taking.replaced)
 		storage_tidy(held->server);
+	if (taken->expires_at)
+		scheduler_wake(held->server->scheduler);
 	log_event(LOG_LEVEL_INFO, held->name, "instance-snapshot-created %s", taken->name);
 	snapshot_publish(held, "instance-snapshot-created", taken->name);
 	return 0;
@@ -129,15 +189,13 @@ int instance_snapshot(struct instance *instance, const struct snapshot_request *
 
 /* ---- changing them ---- */
 
-int instance_snapshot_describe(struct instance *instance, const char *name, const char *description,
-			       struct error **error)
+int instance_snapshot_update(struct instance *instance, const struct snapshot_row *row,
+			     struct error **error)
 {
-	struct db *db = instance->server->db;
-	cleanup_snapshot_row struct snapshot_row row = {0};
-	if (db_snapshot_get(db, instance->id, name, &row, error) < 0 ||
-	    db_snapshot_describe(db, row.id, description, error) < 0)
+	if (db_snapshot_update(instance->server->db, row, error) < 0)
 		return -1;
-	snapshot_publish(instance, "instance-snapshot-updated", name);
+	scheduler_wake(instance->server->scheduler);
+	snapshot_publish(instance, "instance-snapshot-updated", row->name);
 	return 0;
 }
 

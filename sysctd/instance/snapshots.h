@@ -9,13 +9,12 @@
 #include "db/snapshots.h"
 #include "instance/instance.h"
 
-/* Letters, digits, "-", "_", ".", ":", "+", "@", at most 63, not "." at the head. */
-int snapshot_check_name(const char *name, struct error **error);
-
 struct snapshot_request {
-	const char *name; /* "" or NULL: "snap0", or the next number that is free */
+	const char *name; /* "" or NULL: by snapshots.pattern */
 	const char *description;
-	bool replace; /* one of that name, in the same transaction */
+	bool replace;	    /* one of that name, in the same transaction */
+	bool scheduled;	    /* by the clock: snapshots.expiry.manual is not for it */
+	int64_t expires_at; /* nanoseconds since the epoch; 0: never; -1: as the configuration says */
 };
 
 /**
@@ -29,8 +28,9 @@ int instance_snapshot(struct instance *instance, const struct snapshot_request *
  * once before, and started again. What its lock finds is either the old or the new state. */
 int instance_restore(struct instance *instance, const char *name, struct error **error);
 
-int instance_snapshot_describe(struct instance *instance, const char *name, const char *description,
-			       struct error **error);
+/* Stores description and expires_at of the row. */
+int instance_snapshot_update(struct instance *instance, const struct snapshot_row *row,
+			     struct error **error);
 int instance_snapshot_rename(struct instance *instance, const char *name, const char *new_name,
 			     struct error **error);
 int instance_snapshot_delete(struct instance *instance, const char *name, struct error **error);

@@ -9,6 +9,7 @@
 #include "file.h"
 #include "instance/internal.h"
 #include "instance/proxies.h"
+#include "instance/scheduler.h"
 #include "log.h"
 #include "memory.h"
 #include "network/nic.h"
@@ -127,8 +128,10 @@ int instance_start(struct instance *instance, struct error **error)
 	cleanup_instance_lock struct instance *held = instance;
 	if (check_startable(held, error) < 0)
 		return -1;
-	if (start_locked(held, error) == 0)
+	if (start_locked(held, error) == 0) {
+		scheduler_started(held);
 		return 0;
+	}
 	log_event(LOG_LEVEL_ERROR, instance->name, "%s",
 		  error ? error_message(*error) : "not started");
 	return -1;

@@ -7,6 +7,7 @@
 #include "instance/device_types.h"
 #include "instance/internal.h"
 #include "instance/proxies.h"
+#include "instance/scheduler.h"
 #include "log.h"
 #include "memory.h"
 #include "network/nic.h"
@@ -175,6 +176,7 @@ static int update_locked(struct instance *instance, struct instance_row *row, st
 	if (result < 0)
 		return -1;
 	instance->ephemeral = row->ephemeral;
+	scheduler_wake(server->scheduler);
 	if (up)
 		refresh_spec(instance, row);
 	instance_publish(instance, "instance-updated");
@@ -219,6 +221,7 @@ int instances_profile_changed(struct server *server, const char *profile, struct
 	size_t i;
 	const json_t *name;
 	int result = 0;
+	scheduler_wake(server->scheduler);
 	json_array_foreach (row.used_by, i, name)
 		if (apply_to(server, json_string_value(name), error) < 0)
 			result = -1;

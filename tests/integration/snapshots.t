@@ -54,7 +54,6 @@ is "$(names box)" clean "deleted"
 ok -n "the description is edited" sh -c "sysct snapshot show box clean | sed 's/came/was/' | sysct snapshot edit box clean"
 like "$(sysct snapshot show box clean)" 'description: as it was' "and kept"
 complains 'not supported' query -X POST -d '{"name": "s", "stateful": true}' /1.0/instances/box/snapshots
-complains 'not supported' query -X POST -d '{"name": "s", "expires_at": "2030-01-01T00:00:00Z"}' /1.0/instances/box/snapshots
 
 # --- what a layer keeps, running and stopped ---
 

@@ -165,7 +165,13 @@ static void test_names(void **state)
 	good(db_snapshot_get(db, box.id, "aa", &row, &error), &error);
 	expect_error(db_snapshot_rename(db, &row, "zz", &error), &error, ERROR_EXISTS, "zz");
 	good(db_snapshot_rename(db, &row, "mm", &error), &error);
-	good(db_snapshot_describe(db, row.id, "new", &error), &error);
+	free(row.description);
+	row.description = strdup("new");
+	row.expires_at = 77;
+	good(db_snapshot_update(db, &row, &error), &error);
+	int64_t expiry;
+	good(db_snapshot_next_expiry(db, &expiry, &error), &error);
+	assert_int_equal(expiry, 77);
 	cleanup_snapshot_row struct snapshot_row none = {0};
 	expect_error(db_snapshot_get(db, box.id, "aa", &none, &error), &error, ERROR_NOT_FOUND,
 		     "aa");
