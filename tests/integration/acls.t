@@ -191,25 +191,29 @@ wait_until 10 listens || bail "alice does not listen"
 coproc talk { exec sysct exec server -- nc "${four[alice]}" 8000; }
 # shellcheck disable=SC2154
 talker=$talk_PID
-echo before >&"${talk[1]}"
-read -r -t 10 line <&"${talk[0]}" || true
+# The shell takes its variables away when it ends.
+# shellcheck disable=SC2154
+exec {from}<&"${talk[0]}" {to}>&"${talk[1]}"
+echo before >&"$to"
+read -r -t 10 line <&"$from" || true
 is "$line" before "a connection"
 rule web ingress action=allow protocol=tcp destination_port=83
-echo after >&"${talk[1]}"
-read -r -t 10 line <&"${talk[0]}" || true
+echo after >&"$to"
+read -r -t 10 line <&"$from" || true
 is "$line" after "goes on when other rules change"
 nic server security.acls.default.egress.action=allow
-echo again >&"${talk[1]}"
-read -r -t 10 line <&"${talk[0]}" || true
+echo again >&"$to"
+read -r -t 10 line <&"$from" || true
 is "$line" again "and when the NIC changes"
 nic server security.acls.default.egress.action=
 sysct network acl rule remove web egress destination_port=8000
-echo lost >&"${talk[1]}" || true
-fails -n "a connection that is not allowed any more ends" read -r -t 2 line <&"${talk[0]}"
+echo lost >&"$to" || true
+fails -n "a connection that is not allowed any more ends" read -r -t 2 line <&"$from"
 rule web egress action=allow protocol=tcp destination_port=8000
 nic server security.acls.default.egress.action=allow
 kill "$talker" "$listener" 2>/dev/null || true
 wait "$talker" "$listener" 2>/dev/null || true
+exec {from}<&- {to}>&-
 is "$(try server alice tcp/8001)" open "default.egress.action=allow"
 nic server security.acls.default.egress.action=drop
 is "$(try server alice tcp/8001)" silent "drop"

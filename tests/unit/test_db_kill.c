@@ -5,15 +5,28 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "db/layers.h"
 #include "test_db_common.h"
 
 enum { KILLS = 25, NAMES = 16 };
+
+/* As a daemon does when the directories of dead layers are gone. */
+static int sweep(struct db *db, struct error **error)
+{
+	cleanup_layer_list struct layer_list dead = {0};
+	int result = db_layers_dead(db, &dead, error);
+	for (size_t i = 0; i < dead.count && result == 0; i++)
+		result = db_layer_delete(db, dead.rows[i].id, error);
+	return result;
+}
 
 /* Makes and deletes box0 … box15 in turn, and writes a letter for each answer. */
 static void work_until_killed(const char *path, int answers, bool there[NAMES])
 {
 	struct error *error = NULL;
 	struct db *db = open_good(path);
+	if (sweep(db, &error) < 0)
+		_exit(1);
 	for (int i = 0;; i = (i + 1) % NAMES) {
 		char name[16], letter = (char)('a' + i);
 		snprintf(name, sizeof(name), "box%d", i);
@@ -23,6 +36,8 @@ static void work_until_killed(const char *path, int answers, bool there[NAMES])
 			result = db_instance_get(db, name, &row, &error);
 			if (result == 0)
 				result = db_instance_delete(db, row.id, &error);
+			if (result == 0)
+				result = sweep(db, &error);
 		} else {
 			row = new_instance(name);
 			row.config = json_pack("{s:s}", "user.name", name);
