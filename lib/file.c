@@ -128,6 +128,15 @@ int file_make_directories(const char *path, mode_t mode, struct error **error)
 	return 0;
 }
 
+DIR *file_open_directory_at(int dirfd, const char *path)
+{
+	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		cleanup_close_fd(&fd);
+	return dir;
+}
+
 /* A tree may be deeper than a stack and a process' descriptors reach: what is deep is moved to its top. */
 struct removal {
 	int top;

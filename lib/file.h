@@ -3,6 +3,7 @@
 #define SYSCT_FILE_H
 
 #include <stdbool.h>
+#include <dirent.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -33,6 +34,9 @@ int file_replace_at(int dirfd, const char *path, const void *bytes, size_t lengt
 
 /* mkdir -p; a directory that exists is fine. */
 int file_make_directories(const char *path, mode_t mode, struct error **error);
+
+/* The entries of a directory, which is not a link; the caller closes it. NULL with errno. */
+DIR *file_open_directory_at(int dirfd, const char *path);
 
 /**
  * file_remove_tree_at - remove a file or a whole tree without following

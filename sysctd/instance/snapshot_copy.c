@@ -46,20 +46,18 @@ static void note_process(const char *pid, json_t *paths)
 
 static void note_group(int parent, const char *name, json_t *paths)
 {
-	cleanup_close int fd =
-		openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	cleanup_free char *processes = fd < 0 ? NULL : file_try_read_at(fd, "cgroup.procs");
+	cleanup_dir DIR *dir = file_open_directory_at(parent, name);
+	struct dirent *entry;
+	if (!dir)
+		return;
+	cleanup_free char *processes = file_try_read_at(dirfd(dir), "cgroup.procs");
 	char *rest = processes;
 	for (char *pid; rest && (pid = strsep(&rest, "\n"));)
 		if (*pid)
 			note_process(pid, paths);
-	cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-	if (!dir)
-		return;
-	fd = -1;
 	while ((entry = readdir(dir)))
-		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+		if (entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 &&
+		    strcmp(entry->d_name, "..") != 0)
 			note_group(dirfd(dir), entry->d_name, paths);
 }
 

@@ -164,6 +164,9 @@ static int give_to_instance(int directory, uid_t uid, gid_t gid, struct error **
 	/* cgroup-v2.rst, "Delegation": these files and the directory, no more. */
 	static const char *const files[] = {"", "cgroup.procs", "cgroup.threads",
 					    "cgroup.subtree_control"};
+	/* Whoever walks through it, as we do, needs a stack for each level. */
+	if (file_poke_at(directory, "cgroup.max.depth", "100", error) < 0)
+		return -1;
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		if (fchownat(directory, files[i], uid, gid, AT_EMPTY_PATH) < 0)
 			return error_errno(error, errno, "handing over control group file %s",

@@ -268,12 +268,10 @@ static int copy_entry(const struct place *place, const char *name, struct error 
 /* What the source has no more. */
 static int remove_others(const struct place *place, struct error **error)
 {
-	cleanup_close int fd = openat(place->to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	cleanup_dir DIR *dir = file_open_directory_at(place->to, ".");
 	struct dirent *entry;
 	if (!dir)
 		return fail(place, "", error);
-	fd = -1;
 	while ((entry = readdir(dir))) {
 		cleanup_free char *path = memory_printf("%s%s", place->path, entry->d_name);
 		const struct seen *seen = find_seen(place->copy, path);
@@ -288,12 +286,10 @@ static int remove_others(const struct place *place, struct error **error)
 
 static int copy_tree(const struct place *place, struct error **error)
 {
-	cleanup_close int fd = openat(place->from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	cleanup_dir DIR *dir = file_open_directory_at(place->from, ".");
 	struct dirent *entry;
 	if (!dir)
 		return errno == ENOENT ? 0 : fail(place, "", error);
-	fd = -1;
 	while ((entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
 		    copy_entry(place, entry->d_name, error) < 0)

@@ -155,6 +155,9 @@ rebooted() { now=$(instance_init_pid box) && [ "$now" != "$pid" ] && [ "$now" !=
 ok -n "a reboot from inside" wait_until 30 rebooted
 is "$(memory_limit) $(cpu_count "$(cpu_set)") $(process_limit)" "83886080 1 60" "keeps the limits, as they were changed last"
 fails -n "the instance cannot lift its limits" box sh -c 'echo max >/sys/fs/cgroup/pids.max || echo max >/sys/fs/cgroup/memory.max'
+# shellcheck disable=SC2016 # for the shell inside
+deep=$(box sh -c 'cd /sys/fs/cgroup; i=0; while [ $i -lt 300 ] && mkdir d 2>/dev/null && cd d; do i=$((i + 1)); done; echo $i')
+ok -n "control groups inside are of a bounded depth ($deep)" test "$deep" -gt 20 -a "$deep" -le 100
 sysct launch busybox other -c limits.cpu=1
 sysct launch busybox third -c limits.cpu=1
 if [ "$host_cpus" -gt 1 ]; then

@@ -139,7 +139,7 @@ static inline int by_text(const void *left, const void *right)
 static inline void describe_xattrs(struct description *to, const char *full)
 {
 	static char names[65536], value[65536];
-	const char *sorted[64];
+	const char *sorted[64] = {NULL};
 	size_t count = 0;
 	ssize_t length = llistxattr(full, names, sizeof(names));
 	assert_true(length >= 0);
