@@ -150,8 +150,7 @@ is "$states" "Pending Running Success" "operation events: Pending, Running, Succ
 is "$(grep -c 'type: operation' "$TMPDIR/lifecycle")" 0 "monitor --type shows no other type"
 
 # --- what is not there
-complains '*' lxc snapshot box
-complains '*can be made from an image only*' lxc copy box other
+complains '*not supported*' lxc snapshot box stateful --stateful
 complains '*"container_backup"*' lxc export box "$TMPDIR/backup"
 complains '*VM but image is of type container*' eval 'lxc query --wait -X POST -d "{\"source\": {\"type\": \"template\", \"alias\": \"busybox\"}}" /1.0/images >/dev/null && lxc init busybox other --vm'
 complains '*instance_type is not supported*' lxc init busybox other -t c1-m1
