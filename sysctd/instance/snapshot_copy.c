@@ -61,13 +61,25 @@ static void note_group(int parent, const char *name, json_t *paths)
 			note_group(dirfd(dir), entry->d_name, paths);
 }
 
-static void distrust_mapped(const struct cgroup *cgroup, json_t *paths, struct tree_copy *copy)
+static void distrust_all(const json_t *paths, struct tree_copy *copy)
 {
 	const char *path;
 	json_t *unused;
-	note_group(cgroup->unified, ".", paths);
-	json_object_foreach (paths, path, unused)
+	json_object_foreach ((json_t *)paths, path, unused)
 		tree_copy_distrust(copy, path);
+}
+
+/* Before a run. @unprotected: files that have to be copied again whatever their times are. */
+static void protect_mapped(const struct cgroup *cgroup, struct tree_copy *copy, json_t *unprotected)
+{
+	json_t *mapped = json_object();
+	const char *path;
+	json_t *unused;
+	note_group(cgroup->unified, ".", mapped);
+	json_object_foreach (mapped, path, unused)
+		if (!tree_copy_protect(copy, path))
+			json_object_set_new(unprotected, path, json_true());
+	json_decref(mapped);
 }
 
 /* ---- holding it still ---- */
@@ -95,7 +107,7 @@ static void thaw(const struct instance *instance, const struct cgroup *cgroup)
 {
 	cleanup_error struct error *error = NULL;
 	cleanup_free char *note = note_path(instance);
-	if (cgroup_freeze(cgroup, false, FREEZE_TIMEOUT, &error) < 0)
+	if (cgroup_thaw(cgroup, &error) < 0)
 		log_event(LOG_LEVEL_ERROR, instance->name, "%s", error_message(error));
 	unlink(note);
 }
@@ -108,6 +120,8 @@ void instance_thaw_forgotten(struct instance *instance)
 	log_event(LOG_LEVEL_WARNING, instance->name,
 		  "it was frozen for a snapshot that was not finished: thawing it");
 	thaw(instance, &instance->cgroup);
+	/* Who asks next for its state shall not find it frozen. */
+	cgroup_freeze(&instance->cgroup, false, FREEZE_TIMEOUT, NULL);
 }
 
 static long long microseconds(void)
@@ -120,11 +134,11 @@ static long long microseconds(void)
 /* ---- the copy ---- */
 
 /* Each run is shorter than the one before, or the last one while it runs. */
-static int copy_running(const struct cgroup *cgroup, json_t *mapped, struct tree_copy *copy,
+static int copy_running(const struct cgroup *cgroup, json_t *unprotected, struct tree_copy *copy,
 			struct error **error)
 {
-	note_group(cgroup->unified, ".", mapped);
 	for (int run = 0; run < MOST_RUNS; run++) {
+		protect_mapped(cgroup, copy, unprotected);
 		if (tree_copy_run(copy, error) < 0)
 			return -1;
 		fault_point("snapshot.copied");
@@ -134,7 +148,7 @@ static int copy_running(const struct cgroup *cgroup, json_t *mapped, struct tree
 	return 0;
 }
 
-static int copy_still(struct instance *instance, const struct cgroup *cgroup, json_t *mapped,
+static int copy_still(struct instance *instance, const struct cgroup *cgroup, json_t *unprotected,
 		      struct tree_copy *copy, struct error **error)
 {
 	bool frozen_before = instance_get_state(instance) == INSTANCE_FROZEN;
@@ -142,7 +156,9 @@ static int copy_still(struct instance *instance, const struct cgroup *cgroup, js
 	if (!frozen_before && freeze(instance, cgroup, error) < 0)
 		return -1;
 	fault_point("snapshot.frozen");
-	distrust_mapped(cgroup, mapped, copy);
+	if (!tree_copy_can_protect(copy))
+		note_group(cgroup->unified, ".", unprotected);
+	distrust_all(unprotected, copy);
 	int result = tree_copy_run(copy, error);
 	if (!frozen_before)
 		thaw(instance, cgroup);
@@ -157,11 +173,11 @@ static int copy_live(struct instance *instance, struct tree_copy *copy, struct e
 	cleanup_free char *path = instance_cgroup_path(instance);
 	if (cgroup_open(&cgroup, path, error) < 0)
 		return -1;
-	json_t *mapped = json_object();
-	int result = copy_running(&cgroup, mapped, copy, error);
+	json_t *unprotected = json_object();
+	int result = copy_running(&cgroup, unprotected, copy, error);
 	if (result == 0)
-		result = copy_still(instance, &cgroup, mapped, copy, error);
-	json_decref(mapped);
+		result = copy_still(instance, &cgroup, unprotected, copy, error);
+	json_decref(unprotected);
 	cgroup_close(&cgroup);
 	return result;
 }

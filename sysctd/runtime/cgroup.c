@@ -330,8 +330,13 @@ int cgroup_freeze(const struct cgroup *cgroup, bool freeze, int timeout, struct 
 	if (wait_event(cgroup, freeze ? "frozen 1" : "frozen 0", timeout, error) == 0)
 		return 0;
 	if (freeze)
-		file_poke_at(cgroup->unified, "cgroup.freeze", "0", NULL);
+		cgroup_thaw(cgroup, NULL);
 	return -1;
+}
+
+int cgroup_thaw(const struct cgroup *cgroup, struct error **error)
+{
+	return file_poke_at(cgroup->unified, "cgroup.freeze", "0", error);
 }
 
 bool cgroup_is_frozen(const struct cgroup *cgroup)

@@ -97,6 +97,9 @@ int cgroup_apply(const struct cgroup *cgroup, const json_t *resources, struct er
 
 /* Freezes or thaws all below, and waits until it is so (milliseconds). */
 int cgroup_freeze(const struct cgroup *cgroup, bool freeze, int timeout, struct error **error);
+
+/* Thaws without waiting: each process goes on as soon as it gets a processor. */
+int cgroup_thaw(const struct cgroup *cgroup, struct error **error);
 bool cgroup_is_frozen(const struct cgroup *cgroup);
 
 /* SIGKILL to every process below (cgroup.kill, Linux 5.14). */

@@ -4,11 +4,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
 #include <search.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,10 +48,11 @@ struct tree_copy {
 	int source, target;
 	dev_t device;
 	unsigned run;
-	void *seen;	  /* tsearch(3) */
-	void *links;	  /* of this run */
-	void *distrusted; /* in the next one; by inode, as a file may have other names */
-	struct timespec now;
+	void *seen;	     /* tsearch(3) */
+	void *links;	     /* of this run */
+	void *distrusted;    /* in the next one; by inode, as a file may have other names */
+	struct timespec now; /* when the run, or what tree_copy_protect() did for it, began */
+	bool protecting;
 	unsigned long long written;
 };
 
@@ -322,7 +327,9 @@ int tree_copy_run(struct tree_copy *copy, struct error **error)
 	struct place place = {copy, copy->source, copy->target, "", 0};
 	if (fstat(copy->source, &status) < 0)
 		return error_errno(error, errno, "looking at a volume");
-	clock_gettime(CLOCK_REALTIME, &copy->now);
+	if (!copy->protecting)
+		clock_gettime(CLOCK_REALTIME, &copy->now);
+	copy->protecting = false;
 	copy->device = status.st_dev;
 	copy->run++;
 	copy->written = 0;
@@ -331,6 +338,27 @@ int tree_copy_run(struct tree_copy *copy, struct error **error)
 	tdestroy(copy->distrusted, free_linked);
 	copy->links = copy->distrusted = NULL;
 	return result < 0 ? -1 : tree_copy_root(copy->source, copy->target, 0, error);
+}
+
+bool tree_copy_can_protect(const struct tree_copy *copy)
+{
+	struct statfs system;
+	return fstatfs(copy->source, &system) == 0 && system.f_type != TMPFS_MAGIC;
+}
+
+bool tree_copy_protect(struct tree_copy *copy, const char *path)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+	};
+	if (!copy->protecting)
+		clock_gettime(CLOCK_REALTIME, &copy->now);
+	copy->protecting = true;
+	cleanup_close int fd = (int)syscall(SYS_openat2, copy->source, path, &how, sizeof(how));
+	return fd < 0 || sync_file_range(fd, 0, 0,
+					 SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+						 SYNC_FILE_RANGE_WAIT_AFTER) == 0;
 }
 
 void tree_copy_distrust(struct tree_copy *copy, const char *path)

@@ -6,11 +6,13 @@
  * copied must not have it (overlayfs.rst, "Index").
  *
  * What changed is seen by inode and change time. The contents of a page that is mapped shared and
- * was dirty already change without the kernel setting it: tree_copy_distrust() names such files.
+ * was dirty already change without the kernel setting it: tree_copy_protect() makes it set it for
+ * such a file, and where that cannot be, tree_copy_distrust() has it copied again.
  */
 #ifndef SYSCT_STORAGE_TREE_COPY_H
 #define SYSCT_STORAGE_TREE_COPY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "error.h"
@@ -34,6 +36,17 @@ static inline void cleanup_tree_copy_pointer(struct tree_copy **copy)
  * not followed, and file systems mounted in the source are not entered.
  */
 int tree_copy_run(struct tree_copy *copy, struct error **error);
+
+/**
+ * tree_copy_protect - before a run: writes dirty pages of the file to the disk, after which the kernel
+ * notices the next write to each by any mapping (sync_file_range(2); mm/page-writeback.c,
+ * folio_clear_dirty_for_io()). What changes between this and the run is copied again in the next.
+ * @path: relative to the source; one that is not there is fine. False: it is for tree_copy_distrust().
+ */
+bool tree_copy_protect(struct tree_copy *copy, const char *path);
+
+/* Whether the source's file system notices writes by mappings at all: tmpfs does not. */
+bool tree_copy_can_protect(const struct tree_copy *copy);
 
 /* The next run copies the file again; @path is relative to the source. One that is not there is fine. */
 void tree_copy_distrust(struct tree_copy *copy, const char *path);

@@ -388,6 +388,45 @@ static void test_distrust_linked(void **state)
 	assert_int_equal(tree_copy_written(trees->copy), 6);
 }
 
+/* Afterwards the kernel tells, also of what was written between that and the run. */
+static void test_protect(void **state)
+{
+	struct trees *trees = *state;
+	put("s/one", "linked");
+	put("s/other", "other");
+	if (!tree_copy_can_protect(trees->copy))
+		skip();
+	char *bytes = map_file("s/one");
+	bytes[0] = 'L';
+	settle();
+	assert_true(tree_copy_protect(trees->copy, "one"));
+	assert_true(tree_copy_protect(trees->copy, "is/not/there"));
+	run_and_check(trees);
+	bytes[0] = 'X';
+	run_and_check(trees);
+	settle();
+	assert_true(tree_copy_protect(trees->copy, "one"));
+	bytes[0] = 'Y';
+	settle();
+	run_and_check(trees);
+	bytes[0] = 'Z';
+	run_and_check(trees);
+	assert_int_equal(tree_copy_written(trees->copy), 6);
+	munmap(bytes, 4096);
+}
+
+/* Nobody is led out of the source by a link. */
+static void test_protect_by_link(void **state)
+{
+	struct trees *trees = *state;
+	assert_int_equal(mkdir("outside", 0755), 0);
+	put("outside/file", "x");
+	assert_int_equal(symlink("../outside", "s/link"), 0);
+	assert_true(tree_copy_protect(trees->copy, "link/file"));
+	assert_true(tree_copy_protect(trees->copy, "../outside/file"));
+	run_and_check(trees);
+}
+
 /* ---- what does not belong to the tree ---- */
 
 static void test_not_led_out(void **state)
@@ -528,6 +567,8 @@ int main(void)
 		TREE_TEST(test_links_in_moved_directory),
 		TREE_TEST(test_distrust),
 		TREE_TEST(test_distrust_linked),
+		TREE_TEST(test_protect),
+		TREE_TEST(test_protect_by_link),
 		TREE_TEST(test_not_led_out),
 		TREE_TEST(test_swapped_meanwhile),
 		TREE_TEST(test_deep),
