@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/parts.h"
 #include "api/render.h"
 #include "api/routes.h"
 #include "cleanup.h"
@@ -63,25 +64,6 @@ static struct response *get(struct request *request, struct error **error)
 	return response;
 }
 
-/* Description and configuration into the row: replaced, or for PATCH laid over. */
-static int take_body(const json_t *body, bool patch, struct object_row *row, struct error **error)
-{
-	const char *description = patch ? row->description : "";
-	json_t *config = render_map_field(body, "config", error);
-	if (!config || render_text_field(body, "description", &description, error) < 0) {
-		json_decref(config);
-		return -1;
-	}
-	if (patch)
-		json_object_update_missing(config, row->config);
-	json_decref(row->config);
-	row->config = config;
-	char *copy = memory_strdup(description);
-	free(row->description);
-	row->description = copy;
-	return 0;
-}
-
 static struct response *create(struct request *request, struct error **error)
 {
 	static const char *const fields[] = {"name", "description", "config", NULL};
@@ -93,7 +75,7 @@ static struct response *create(struct request *request, struct error **error)
 	    render_text_field(body, "name", &name, error) < 0)
 		return NULL;
 	row.name = memory_strdup(name);
-	if (take_body(body, false, &row, error) < 0 ||
+	if (object_take_body(body, false, &row, error) < 0 ||
 	    zone_create(request_server(request), &row, error) < 0)
 		return NULL;
 	publish(request, "network-zone-created", name);
@@ -114,7 +96,7 @@ static struct response *change(struct request *request, struct error **error)
 	json_decref(content);
 	bool patch = strcmp(request_method(request), "PATCH") == 0;
 	if (request_if_match_check(request, etag, error) < 0 ||
-	    take_body(body, patch, &row, error) < 0 ||
+	    object_take_body(body, patch, &row, error) < 0 ||
 	    zone_update(request_server(request), &row, error) < 0)
 		return NULL;
 	publish(request, "network-zone-updated", row.name);

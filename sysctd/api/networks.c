@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/parts.h"
 #include "api/render.h"
 #include "api/routes.h"
 #include "cleanup.h"
@@ -166,25 +167,6 @@ static struct response *create(struct request *request, struct error **error)
 	return render_created(NETWORKS, name);
 }
 
-/* "description" and "config" of the body into the row: replaced, or for PATCH laid over. */
-static int take_body(const json_t *body, bool patch, struct object_row *row, struct error **error)
-{
-	const char *description = patch ? row->description : "";
-	json_t *config = render_map_field(body, "config", error);
-	if (!config || render_text_field(body, "description", &description, error) < 0) {
-		json_decref(config);
-		return -1;
-	}
-	if (patch)
-		json_object_update_missing(config, row->config);
-	json_decref(row->config);
-	row->config = config;
-	char *copy = memory_strdup(description);
-	free(row->description);
-	row->description = copy;
-	return 0;
-}
-
 static struct response *change(struct request *request, struct error **error)
 {
 	/* Those that cannot be changed come back from clients that edit what they got. */
@@ -204,7 +186,8 @@ static struct response *change(struct request *request, struct error **error)
 	json_decref(content);
 	bool patch = strcmp(request_method(request), "PATCH") == 0;
 	if (request_if_match_check(request, etag, error) < 0 ||
-	    take_body(body, patch, &row, error) < 0 || network_update(server, &row, error) < 0)
+	    object_take_body(body, patch, &row, error) < 0 ||
+	    network_update(server, &row, error) < 0)
 		return NULL;
 	publish(request, "network-updated", row.name);
 	return response_empty();

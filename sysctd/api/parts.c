@@ -69,3 +69,21 @@ int part_take_body(const json_t *body, bool patch, const char *field,
 	row->description = copy;
 	return 0;
 }
+
+int object_take_body(const json_t *body, bool patch, struct object_row *row, struct error **error)
+{
+	const char *description = patch ? row->description : "";
+	json_t *config = render_map_field(body, "config", error);
+	if (!config || render_text_field(body, "description", &description, error) < 0) {
+		json_decref(config);
+		return -1;
+	}
+	if (patch)
+		json_object_update_missing(config, row->config);
+	json_decref(row->config);
+	row->config = config;
+	char *copy = memory_strdup(description);
+	free(row->description);
+	row->description = copy;
+	return 0;
+}

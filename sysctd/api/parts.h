@@ -1,10 +1,11 @@
-/* Bodies of what belongs to a network or a zone (db/parts.h). */
+/* Bodies of networks and zones (db/objects.h), and of what belongs to them (db/parts.h). */
 #ifndef SYSCT_API_PARTS_H
 #define SYSCT_API_PARTS_H
 
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "db/objects.h"
 #include "db/parts.h"
 #include "error.h"
 
@@ -16,5 +17,8 @@
 int part_take_body(const json_t *body, bool patch, const char *field,
 		   int (*take)(const json_t *given, json_t *kept, struct error **error),
 		   struct part_row *row, struct error **error);
+
+/* Description and configuration of a body into a row of objects.h: replaced, or for @patch laid over. */
+int object_take_body(const json_t *body, bool patch, struct object_row *row, struct error **error);
 
 #endif

@@ -25,9 +25,7 @@ static int prepare(struct branch *branch, struct error **error)
 	struct instance *instance = branch->instance;
 	struct db *db = instance->server->db;
 	enum instance_state state = instance_get_state(instance);
-	uuid_t uuid;
-	uuid_generate(uuid);
-	uuid_unparse_lower(uuid, branch->token);
+	instance_make_uuid(branch->token);
 	branch->running = state == INSTANCE_RUNNING || state == INSTANCE_FROZEN;
 	if (!branch->running && state != INSTANCE_STOPPED && state != INSTANCE_ERROR)
 		return error_set(error, ERROR_BUSY, "The instance is %s: try again",

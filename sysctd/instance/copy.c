@@ -38,10 +38,8 @@ static void fill_row(struct server *server, const struct copy_request *request,
 {
 	const struct instance_request *wanted = &request->instance;
 	const json_t *base = json_object_get(from->config, "volatile.base_image");
-	uuid_t uuid;
-	uuid_generate(uuid);
 	row->uuid = memory_alloc(UUID_STR_LEN);
-	uuid_unparse_lower(uuid, row->uuid);
+	instance_make_uuid(row->uuid);
 	row->name = wanted->name ? memory_strdup(wanted->name) : instance_make_name(server);
 	row->description =
 		memory_strdup(wanted->description ? wanted->description : from->description);

@@ -19,6 +19,13 @@
 #include "server.h"
 #include "storage/storage.h"
 
+void instance_make_uuid(char text[static UUID_STR_LEN])
+{
+	uuid_t uuid;
+	uuid_generate(uuid);
+	uuid_unparse_lower(uuid, text);
+}
+
 static int check_free(struct server *server, const char *name, struct error **error)
 {
 	cleanup_instance struct instance *taken = instance_find(server, name, NULL);
@@ -54,10 +61,8 @@ static void take_image(struct instance_row *row, const struct image_row *image)
 static void fill_row(struct server *server, const struct instance_request *request,
 		     const struct image_row *image, struct instance_row *row)
 {
-	uuid_t uuid;
-	uuid_generate(uuid);
 	row->uuid = memory_alloc(UUID_STR_LEN);
-	uuid_unparse_lower(uuid, row->uuid);
+	instance_make_uuid(row->uuid);
 	row->name = request->name ? memory_strdup(request->name) : instance_make_name(server);
 	row->description = memory_strdup(request->description ? request->description : "");
 	row->ephemeral = request->ephemeral;

@@ -2,6 +2,8 @@
 #ifndef SYSCT_INSTANCE_INTERNAL_H
 #define SYSCT_INSTANCE_INTERNAL_H
 
+#include <uuid/uuid.h>
+
 #include "db/layers.h"
 #include "instance/instance.h"
 
@@ -46,6 +48,9 @@ int instance_prepare_update(struct instance *instance, const struct instance_row
 void instance_thaw_forgotten(struct instance *instance);
 
 /* ---- parts of making one (create.c) ---- */
+
+/* A new UUID, of an instance or a layer. */
+void instance_make_uuid(char text[static UUID_STR_LEN]);
 
 int instance_check_request(struct server *server, const struct instance_request *request,
 			   struct error **error);

@@ -78,9 +78,7 @@ static int swap(struct instance *instance, const struct snapshot_row *snapshot,
 	cleanup_layer_list struct layer_list chain = {0};
 	cleanup_object_row struct object_row pool = {0};
 	char token[UUID_STR_LEN];
-	uuid_t uuid;
-	uuid_generate(uuid);
-	uuid_unparse_lower(uuid, token);
+	instance_make_uuid(token);
 	if (db_layer_chain(server->db, snapshot->layer_id, &chain, error) < 0 ||
 	    db_object_get(server->db, &db_pools, row->pool, &pool, error) < 0 ||
 	    storage_layer_create(server->storage, pool.kind, &chain.rows[0], token, error) < 0)

@@ -40,11 +40,6 @@ rules() { # how many there are, elements aside
 	nft -t list table inet "$(cat "$SYSCT_DIR/cgroup")" | grep -cE 'dnat|masquerade|accept|jump'
 }
 
-complains() { # PATTERN COMMAND...: it fails and says so
-	local said
-	if said=$("${@:2}" 2>&1); then tap_result 1 "refused: ${*:2}" "it succeeded"; else like "$said" "$1" "refused: ${*:2}"; fi
-}
-
 forward() { sysct network forward "$@"; }
 
 port() { # add|remove ARGUMENT...

@@ -23,11 +23,6 @@ answers() {
 
 dnsmasq_pid() { pgrep -f "^dnsmasq --conf-file=$SYSCT_DIR/networks/$bridge/"; }
 
-complains() { # PATTERN COMMAND...: it fails and says so
-	local said
-	if said=$("${@:2}" 2>&1); then tap_result 1 "refused: ${*:2}" "it succeeded"; else like "$said" "$1" "refused: ${*:2}"; fi
-}
-
 zone() { sysct network zone "$@"; }
 record() { sysct network zone record "$@"; }
 entry() { # add|remove RECORD TYPE VALUE [OPTION...]

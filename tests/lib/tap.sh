@@ -72,6 +72,12 @@ like() {
 	tap_result $result "${3:-like $2}" "got:     $1"$'\n'"matches: $2"
 }
 
+# complains PATTERN CMD...: it fails and says so.
+complains() {
+	local said
+	if said=$("${@:2}" 2>&1); then tap_result 1 "refused: ${*:2}" "it succeeded"; else like "$said" "$1" "refused: ${*:2}"; fi
+}
+
 skip() {
 	local i
 	for ((i = 0; i < ${2:-1}; i++)); do
