@@ -153,7 +153,9 @@ static int create_layer(struct connection *connection, struct instance_row *row,
 		.pool = row->pool,
 		.directory = directory,
 		.parent_id = row->parent_layer,
-		.id_base = row->id_base,
+		.image = row->parent_layer || row->flat_layer ? NULL : row->image,
+		.id_base = row->flat_layer ? 0 : row->id_base,
+		.flat = row->flat_layer,
 	};
 	if (layer_create(connection, &layer, error) < 0)
 		return -1;

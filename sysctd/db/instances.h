@@ -38,6 +38,7 @@ struct instance_row {
 	uint32_t id_count;
 	int64_t layer_id;     /* the layer of storage that it writes into */
 	int64_t parent_layer; /* of a new one: what that layer is above; 0: the image */
+	bool flat_layer;      /* of a new one: it is above nothing (db/layers.h) */
 	enum instance_power last_power;
 	json_t *config;	  /* {key: value} */
 	json_t *devices;  /* {device: {key: value}} */

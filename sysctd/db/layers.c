@@ -9,7 +9,8 @@
 #include "memory.h"
 
 #define SELECT_LAYERS                                                                              \
-	"SELECT l.id, l.parent_id, p.name, l.directory, l.id_base FROM storage_layers l"           \
+	"SELECT l.id, l.parent_id, p.name, l.directory, l.id_base, l.image, l.flat"                \
+	" FROM storage_layers l"                                                                   \
 	" JOIN storage_pools p ON p.id = l.pool_id"
 
 void layer_list_clear(struct layer_list *list)
@@ -17,6 +18,7 @@ void layer_list_clear(struct layer_list *list)
 	for (size_t i = 0; i < list->count; i++) {
 		free(list->rows[i].pool);
 		free(list->rows[i].directory);
+		free(list->rows[i].image);
 	}
 	free(list->rows);
 	*list = (struct layer_list){0};
@@ -37,6 +39,8 @@ static int read_rows(struct connection *connection, const char *sql, const struc
 			.pool = query_text(&query, 2),
 			.directory = query_text(&query, 3),
 			.id_base = (uint32_t)query_number(&query, 4),
+			.image = query_text(&query, 5),
+			.flat = query_number(&query, 6) != 0,
 		};
 	}
 	return result;
@@ -58,11 +62,11 @@ static int read_list(struct db *db, const char *sql, const struct value *values,
 int layer_create(struct connection *connection, struct layer_row *layer, struct error **error)
 {
 	static const char sql[] =
-		"INSERT INTO storage_layers (pool_id, directory, parent_id, id_base)"
-		" SELECT id, ?2, nullif(?3, 0), ?4 FROM storage_pools WHERE name = ?1";
+		"INSERT INTO storage_layers (pool_id, directory, parent_id, id_base, image, flat)"
+		" SELECT id, ?2, nullif(?3, 0), ?4, ?5, ?6 FROM storage_pools WHERE name = ?1";
 	if (query_run(connection, sql,
 		      VALUES(TEXT(layer->pool), TEXT(layer->directory), NUMBER(layer->parent_id),
-			     NUMBER(layer->id_base)),
+			     NUMBER(layer->id_base), TEXT(layer->image), NUMBER(layer->flat)),
 		      error) < 0)
 		return -1;
 	if (!connection_changed_a_row(connection))
@@ -78,6 +82,8 @@ int layers_bury(struct connection *connection, struct error **error)
 		"WITH RECURSIVE needed (id) AS ("
 		" SELECT layer_id FROM instances WHERE layer_id IS NOT NULL"
 		" UNION SELECT layer_id FROM instances_snapshots"
+		" UNION SELECT layer_id FROM storage_volumes"
+		" UNION SELECT layer_id FROM storage_volumes_snapshots"
 		" UNION SELECT l.parent_id FROM needed JOIN storage_layers l ON l.id = needed.id"
 		"  WHERE l.parent_id IS NOT NULL)"
 		" UPDATE storage_layers SET dead = 1 WHERE dead = 0 AND id NOT IN needed";

@@ -15,10 +15,12 @@
 
 struct layer_row {
 	int64_t id;
-	int64_t parent_id; /* 0: the image is below it */
+	int64_t parent_id; /* 0: nothing is below it but an image */
 	char *pool;
 	char *directory; /* below the pool's: "layers/UUID" */
+	char *image;	 /* its fingerprint, of the lowest of a chain; NULL: none */
 	uint32_t id_base;
+	bool flat; /* a whole tree, not what differs from those below */
 };
 
 struct layer_list {

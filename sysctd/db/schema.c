@@ -242,11 +242,84 @@ static const char version_5[] =
 	") STRICT;"
 	"CREATE INDEX instances_snapshots_layer ON instances_snapshots (layer_id);";
 
+/*
+ * What is below a chain of layers is told by its lowest one: an image, or nothing (NULL). A flat layer is
+ * a whole tree that lies above nothing: of drivers that do not stack, and of custom volumes.
+ */
+static const char version_6[] =
+	"ALTER TABLE storage_layers ADD COLUMN image TEXT;"
+	"ALTER TABLE storage_layers ADD COLUMN flat INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE storage_layers ADD COLUMN bytes INTEGER NOT NULL DEFAULT -1;" /* on the disk */
+	"ALTER TABLE storage_layers ADD COLUMN counted_at INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX storage_layers_image ON storage_layers (image);"
+	"WITH RECURSIVE chain (id, image) AS ("
+	"  SELECT layer_id, image FROM instances WHERE layer_id IS NOT NULL"
+	"  UNION SELECT s.layer_id, i.image FROM instances_snapshots s"
+	"   JOIN instances i ON i.id = s.instance_id"
+	"  UNION SELECT l.parent_id, c.image FROM chain c JOIN storage_layers l ON l.id = c.id"
+	"   WHERE l.parent_id IS NOT NULL)"
+	" UPDATE storage_layers SET image = (SELECT image FROM chain WHERE id = storage_layers.id)"
+	"  WHERE parent_id IS NULL;"
+
+	"CREATE TABLE storage_volumes ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  pool_id INTEGER NOT NULL REFERENCES storage_pools (id),"
+	"  name TEXT NOT NULL,"
+	"  description TEXT NOT NULL DEFAULT '',"
+	"  content_type TEXT NOT NULL DEFAULT 'filesystem',"
+	"  created_at INTEGER NOT NULL,"
+	"  layer_id INTEGER NOT NULL REFERENCES storage_layers (id),"
+	"  UNIQUE (pool_id, name)"
+	") STRICT;"
+	"CREATE INDEX storage_volumes_layer ON storage_volumes (layer_id);"
+	"CREATE TABLE storage_volumes_config ("
+	"  volume_id INTEGER NOT NULL REFERENCES storage_volumes (id) ON DELETE CASCADE,"
+	"  key TEXT NOT NULL,"
+	"  value TEXT NOT NULL,"
+	"  PRIMARY KEY (volume_id, key)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE storage_volumes_snapshots ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  volume_id INTEGER NOT NULL REFERENCES storage_volumes (id) ON DELETE CASCADE,"
+	"  name TEXT NOT NULL,"
+	"  description TEXT NOT NULL DEFAULT '',"
+	"  created_at INTEGER NOT NULL,"
+	"  expires_at INTEGER NOT NULL DEFAULT 0,"
+	"  layer_id INTEGER NOT NULL REFERENCES storage_layers (id),"
+	"  config TEXT NOT NULL," /* JSON */
+	"  UNIQUE (volume_id, name)"
+	") STRICT;"
+	"CREATE INDEX storage_volumes_snapshots_layer ON storage_volumes_snapshots (layer_id);"
+
+	"CREATE TABLE instances_backups ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  instance_id INTEGER NOT NULL REFERENCES instances (id) ON DELETE CASCADE,"
+	"  name TEXT NOT NULL,"
+	"  created_at INTEGER NOT NULL,"
+	"  expires_at INTEGER NOT NULL DEFAULT 0,"
+	"  file TEXT NOT NULL," /* below STATE/backups */
+	"  instance_only INTEGER NOT NULL DEFAULT 0,"
+	"  optimized INTEGER NOT NULL DEFAULT 0,"
+	"  UNIQUE (instance_id, name)"
+	") STRICT;"
+	"CREATE TABLE storage_volumes_backups ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  volume_id INTEGER NOT NULL REFERENCES storage_volumes (id) ON DELETE CASCADE,"
+	"  name TEXT NOT NULL,"
+	"  created_at INTEGER NOT NULL,"
+	"  expires_at INTEGER NOT NULL DEFAULT 0,"
+	"  file TEXT NOT NULL,"
+	"  volume_only INTEGER NOT NULL DEFAULT 0,"
+	"  optimized INTEGER NOT NULL DEFAULT 0,"
+	"  UNIQUE (volume_id, name)"
+	") STRICT;";
+
 static const struct {
 	int version;
 	const char *sql;
 } steps[] = {
-	{1, version_1}, {2, version_2}, {3, version_3}, {4, version_4}, {5, version_5},
+	{1, version_1}, {2, version_2}, {3, version_3},
+	{4, version_4}, {5, version_5}, {6, version_6},
 };
 
 static int check_references(struct connection *connection, struct error **error)

@@ -7,7 +7,7 @@
 
 enum {
 	DB_APPLICATION_ID = 0x53597343, /* "SYsC", in the header of the file */
-	DB_SCHEMA_VERSION = 5,
+	DB_SCHEMA_VERSION = 6,
 };
 
 /**

@@ -317,6 +317,29 @@ static void test_migration_of_layers(void **state)
 	check_same_rows(backup, fixture->path);
 }
 
+/* What is below a chain came with version 6; what a layer knew of it before was its instance's. */
+static void test_migration_of_images(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error *error = NULL;
+	cleanup_free char *backup = memory_printf("%s.before-v6", fixture->path);
+	load_version(fixture->path, 5);
+	struct db *db = open_good(fixture->path);
+	cleanup_instance_row struct instance_row row = {0}, other = {0};
+	cleanup_layer_list struct layer_list chain = {0}, alone = {0};
+	good(db_instance_get(db, "mybox", &row, &error), &error);
+	good(db_layer_chain(db, row.layer_id, &chain, &error), &error);
+	assert_int_equal(chain.count, 2);
+	assert_null(chain.rows[0].image);
+	assert_string_equal(chain.rows[1].image, row.image);
+	assert_false(chain.rows[1].flat);
+	good(db_instance_get(db, "zweite", &other, &error), &error);
+	good(db_layer_chain(db, other.layer_id, &alone, &error), &error);
+	assert_null(alone.rows[0].image);
+	db_close(db);
+	check_same_rows(backup, fixture->path);
+}
+
 /* A migration that was killed when half of it was in the file, and its journal beside it. */
 static void test_killed_migration(void **state)
 {
@@ -361,6 +384,7 @@ int main(void)
 		FILE_TEST(test_migration),
 		FILE_TEST(test_migration_of_networks),
 		FILE_TEST(test_migration_of_layers),
+		FILE_TEST(test_migration_of_images),
 		FILE_TEST(test_killed_migration),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
