@@ -19,6 +19,7 @@
 
 #include "api/http.h"
 #include "api/routes.h"
+#include "backup/backup.h"
 #include "cleanup.h"
 #include "config.h"
 #include "db/db.h"
@@ -48,17 +49,29 @@ struct options {
 };
 
 static const struct route *const routes[] = {
-	server_info_routes,	resources_routes,
-	instance_routes,	instance_create_routes,
-	instance_change_routes, instance_snapshot_routes,
-	instance_state_routes,	exec_routes,
-	console_routes,		image_routes,
-	image_alias_routes,	profile_routes,
-	storage_pool_routes,	storage_volume_routes,
-	instance_log_routes,	metadata_routes,
-	network_routes,		network_forward_routes,
-	network_zone_routes,	network_zone_record_routes,
-	network_acl_routes,	NULL,
+	server_info_routes,
+	resources_routes,
+	instance_routes,
+	instance_create_routes,
+	instance_change_routes,
+	instance_snapshot_routes,
+	instance_backup_routes,
+	instance_state_routes,
+	exec_routes,
+	console_routes,
+	image_routes,
+	image_alias_routes,
+	profile_routes,
+	storage_pool_routes,
+	storage_volume_routes,
+	instance_log_routes,
+	metadata_routes,
+	network_routes,
+	network_forward_routes,
+	network_zone_routes,
+	network_zone_record_routes,
+	network_acl_routes,
+	NULL,
 };
 
 static void print_usage(FILE *out)
@@ -167,7 +180,9 @@ static int open_data(struct server *server, struct error **error)
 	if (!server->db || db_seed(server->db, error) < 0)
 		return -1;
 	server->storage = storage_create(server->paths.state, error);
-	return server->storage ? storage_repair(server, error) : -1;
+	if (!server->storage || storage_repair(server, error) < 0)
+		return -1;
+	return backups_repair(server, error);
 }
 
 static int make_subjects(struct server *server, struct error **error)

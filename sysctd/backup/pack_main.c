@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "backup/compression.h"
+#include "compression.h"
 #include "backup/pack_mounts.h"
 #include "backup/pack_tree.h"
 #include "cleanup.h"

@@ -64,6 +64,7 @@ int branch_store(struct branch *branch, int64_t *layer, struct error **error)
 		.parent_id = branch->beside ? top->parent_id : top->id,
 		.pool = branch->pool.name,
 		.directory = directory,
+		.image = branch->beside ? top->image : NULL,
 		.id_base = top->id_base,
 	};
 	if (db_layer_create(db, &new, error) < 0)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <errno.h>
 
+#include "backup/backup.h"
 #include "cleanup.h"
 #include "fault.h"
 #include "file.h"
@@ -24,6 +25,7 @@ int instance_destroy(struct instance *instance, struct error **error)
 		return -1;
 	fault_point("delete.row");
 	storage_tidy(server);
+	backups_tidy(server);
 	fault_point("delete.discarded");
 	nics_release(server, row.uuid);
 	file_remove_tree_at(AT_FDCWD, log, NULL);

@@ -86,12 +86,16 @@ json_t *storage_layers_describe(struct storage *storage, const char *driver,
 			  top->pool, top->directory);
 		return NULL;
 	}
-	if (!fingerprint || !storage_image_exists(storage, top->pool, fingerprint)) {
+	/* Nothing is below the lowest layer of what was imported. */
+	if (chain->count > 1 && !chain->rows[chain->count - 1].image)
+		fingerprint = NULL;
+	else if (!fingerprint || !storage_image_exists(storage, top->pool, fingerprint)) {
 		error_set(error, ERROR_NOT_FOUND, "image %s is missing from pool %s",
 			  fingerprint ? fingerprint : "", top->pool);
 		return NULL;
 	}
-	cleanup_free char *image = storage_image_path(storage, top->pool, fingerprint);
+	cleanup_free char *image =
+		fingerprint ? storage_image_path(storage, top->pool, fingerprint) : NULL;
 	json_t *rootfs = functions->describe(path, image);
 	for (size_t i = chain->count; i-- > 1;) {
 		cleanup_free char *below = storage_layer_path(storage, &chain->rows[i]);

@@ -80,12 +80,15 @@ static struct tree_copy *layer_copy(const char *path, const char *target, struct
 
 static json_t *describe(const char *layer_path, const char *image_path)
 {
-	cleanup_free char *lower = memory_printf("%s/rootfs", image_path);
 	cleanup_free char *upper = memory_printf("%s/upper", layer_path);
 	cleanup_free char *work = memory_printf("%s/work", layer_path);
-	return json_pack("{s:s, s:[{s:s, s:i}], s:s, s:s, s:{s:s}}", "driver", "overlay", "lower",
-			 "path", lower, "base", 0, "upper", upper, "work", work, "options",
-			 "redirect_dir", "on");
+	json_t *lower = json_array();
+	if (image_path) {
+		cleanup_free char *path = memory_printf("%s/rootfs", image_path);
+		json_array_append_new(lower, json_pack("{s:s, s:i}", "path", path, "base", 0));
+	}
+	return json_pack("{s:s, s:o, s:s, s:s, s:{s:s}}", "driver", "overlay", "lower", lower,
+			 "upper", upper, "work", work, "options", "redirect_dir", "on");
 }
 
 /* overlayfs.rst, "Multiple lower layers": the first of the list is the uppermost. */

@@ -39,7 +39,7 @@ struct storage_driver {
 	/* A copy of the layer at @path into the new directory @target, which is made. */
 	struct tree_copy *(*layer_copy)(const char *path, const char *target, struct error **error);
 	/* "sysct.rootfs" of the runtime's spec: what the monitor mounts, the uppermost layer and
-	 * the image; and one more layer above the image and those that were added before. */
+	 * the image (NULL: none); and one more layer above the image and those that were added before. */
 	json_t *(*describe)(const char *layer_path, const char *image_path);
 	void (*describe_below)(json_t *rootfs, const char *layer_path, uint32_t id_base);
 };

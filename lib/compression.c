@@ -1,5 +1,5 @@
 /* See compression.h. */
-#include "backup/compression.h"
+#include "compression.h"
 
 #include <string.h>
 
