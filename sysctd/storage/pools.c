@@ -144,24 +144,42 @@ static int check_unused(struct server *server, const char *name, struct error **
 	return images.count == 0
 		       ? 0
 		       : error_set(error, ERROR_BUSY,
-				   "storage pool \"%s\" is where images are kept: delete the %zu "
-				   "images first",
+				   "storage pool \"%s\" is where images are kept: delete them "
+				   "first (%zu)",
 				   name, images.count);
+}
+
+/* Users are told of by the first, which says more. */
+static int delete_row(struct server *server, const char *name, struct error **error)
+{
+	struct storage *storage = server->storage;
+	if (db_object_delete(server->db, &db_pools, name, error) < 0)
+		return -1;
+	if (!storage_pool_available(storage, name))
+		return 0;
+	return empty_kind(storage, name, STORAGE_INSTANCES, error) < 0
+		       ? -1
+		       : empty_kind(storage, name, STORAGE_LAYERS, error);
+}
+
+static int delete_noted(struct server *server, const char *name, struct error **error)
+{
+	if (db_begin(server->db, DB_DURABLE, error) < 0)
+		return -1;
+	if (delete_row(server, name, error) == 0)
+		return db_commit(server->db, error);
+	db_rollback(server->db);
+	return -1;
 }
 
 static int delete_locked(struct server *server, const char *name, struct error **error)
 {
 	struct storage *storage = server->storage;
-	cleanup_object_row struct object_row row = {0};
-	if (db_object_get(server->db, &db_pools, name, &row, error) < 0 ||
-	    check_unused(server, name, error) < 0 || storage_layers_sweep(server, error) < 0 ||
+	if (check_unused(server, name, error) < 0 || storage_layers_sweep(server, error) < 0 ||
 	    write_note(storage, name, error) < 0)
 		return -1;
-	fault_point("pool.noted");
-	if ((storage_pool_available(storage, name) &&
-	     (empty_kind(storage, name, STORAGE_INSTANCES, error) < 0 ||
-	      empty_kind(storage, name, STORAGE_LAYERS, error) < 0)) ||
-	    db_object_delete(server->db, &db_pools, name, error) < 0) {
+	fault_point("pool.leaving");
+	if (delete_noted(server, name, error) < 0) {
 		remove_note(storage, name);
 		return -1;
 	}
