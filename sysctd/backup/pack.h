@@ -8,7 +8,7 @@
  *   {"path": NAME, "mode": 0100}                                a directory
  *   {"path": NAME, "layers": [{"path": DIR, "base": N}, ...]}   a tree: layers, the uppermost first, written with ids from
  *                                                               N on
- *   {"path": NAME, "flat": DIR}                                 a tree as it is
+ *   {"path": NAME, "flat": DIR, "base": N}                      a tree as it is
  *
  * Its exit codes, shared with the daemon. It writes how many bytes of data it has read into PACK_PROGRESS_FD, a number in
  * a line.

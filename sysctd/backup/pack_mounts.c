@@ -63,7 +63,7 @@ static int attach_layer(struct mounts *mounts, const json_t *layer, size_t *numb
 		return 0;
 	if (find_map(mounts, base, &user_namespace, error) < 0 ||
 	    make_point(point, "l", *number, error) < 0 ||
-	    idmap_attach(path, point, user_namespace, error) < 0)
+	    idmap_attach(path, point, user_namespace, false, error) < 0)
 		return -1;
 	json_object_set_new(mounts->points, path, json_integer((json_int_t)*number));
 	return 0;
@@ -89,6 +89,16 @@ static int mount_layers(struct mounts *mounts, const json_t *layers, const char 
 	return 0;
 }
 
+/* A whole tree needs nothing below it. */
+static int mount_flat(struct mounts *mounts, const char *path, uid_t base, const char *point,
+		      struct error **error)
+{
+	int user_namespace;
+	return find_map(mounts, base, &user_namespace, error) < 0
+		       ? -1
+		       : idmap_attach(path, point, user_namespace, false, error);
+}
+
 static int mount_entry(struct mounts *mounts, const json_t *entry, size_t number,
 		       struct error **error)
 {
@@ -99,7 +109,9 @@ static int mount_entry(struct mounts *mounts, const json_t *entry, size_t number
 		return 0;
 	if (make_point(point, "t", number, error) < 0)
 		return -1;
-	return flat ? idmap_attach(flat, point, -1, error)
+	return flat ? mount_flat(mounts, flat,
+				 (uid_t)json_integer_value(json_object_get(entry, "base")), point,
+				 error)
 		    : mount_layers(mounts, layers, point, error);
 }
 

@@ -35,21 +35,29 @@ static void add_text(json_t *entries, const char *directory, const char *name, c
 }
 
 /* What the monitor would mount: all of it lower layers here, or a tree as it is. */
-static int add_tree(json_t *entries, const char *directory, struct server *server,
-		    const struct object_row *pool, int64_t layer, struct error **error)
+static json_t *describe_tree(const json_t *rootfs, uint32_t id_base, const char *path)
+{
+	json_t *upper = json_object_get(rootfs, "upper");
+	if (!upper)
+		return json_pack("{s:s, s:O, s:O}", "path", path, "flat",
+				 json_object_get(rootfs, "path"), "base",
+				 json_object_get(rootfs, "base"));
+	json_t *layers = json_pack("[{s:O, s:I}]", "path", upper, "base", (json_int_t)id_base);
+	json_array_extend(layers, json_object_get(rootfs, "lower"));
+	return json_pack("{s:s, s:o}", "path", path, "layers", layers);
+}
+
+static int add_tree(json_t *entries, const char *directory, struct server *server, int64_t layer,
+		    struct error **error)
 {
 	cleanup_layer_list struct layer_list chain = {0};
 	if (db_layer_chain(server->db, layer, &chain, error) < 0)
 		return -1;
-	const char *image = chain.rows[chain.count - 1].image;
-	json_t *rootfs = storage_layers_describe(server->storage, pool->kind, &chain, image, error);
+	json_t *rootfs = storage_layers_describe(server->storage, &chain, error);
 	if (!rootfs)
 		return -1;
 	cleanup_free char *path = memory_printf("%s/rootfs", directory);
-	json_t *layers = json_pack("[{s:O, s:I}]", "path", json_object_get(rootfs, "upper"), "base",
-				   (json_int_t)chain.rows[0].id_base);
-	json_array_extend(layers, json_object_get(rootfs, "lower"));
-	json_array_append_new(entries, json_pack("{s:s, s:o}", "path", path, "layers", layers));
+	json_array_append_new(entries, describe_tree(rootfs, chain.rows[0].id_base, path));
 	json_decref(rootfs);
 	return 0;
 }
@@ -63,7 +71,7 @@ struct part {
 };
 
 static int add_part(json_t *entries, const struct part *part, const char *backup_yaml,
-		    struct server *server, const struct object_row *pool, struct error **error)
+		    struct server *server, struct error **error)
 {
 	enum { SEARCH_BY_OWNER = 0100, READ_BY_OWNER = 0400, READ_BY_ALL = 0644 };
 	cleanup_free char *metadata =
@@ -74,7 +82,7 @@ static int add_part(json_t *entries, const struct part *part, const char *backup
 		entries, json_pack("{s:s, s:i}", "path", part->directory, "mode", SEARCH_BY_OWNER));
 	add_text(entries, part->directory, "backup.yaml", backup_yaml, READ_BY_OWNER);
 	add_text(entries, part->directory, "metadata.yaml", metadata, READ_BY_ALL);
-	return add_tree(entries, part->directory, server, pool, part->layer, error);
+	return add_tree(entries, part->directory, server, part->layer, error);
 }
 
 static int add_snapshots(json_t *entries, const struct backup_content *content,
@@ -85,7 +93,7 @@ static int add_snapshots(json_t *entries, const struct backup_content *content,
 		cleanup_free char *directory = memory_printf("backup/snapshots/%s", row->name);
 		const struct part part = {directory, row->architecture, row->config,
 					  row->created_at, row->layer_id};
-		if (add_part(entries, &part, backup_yaml, server, content->pool, error) < 0)
+		if (add_part(entries, &part, backup_yaml, server, error) < 0)
 			return -1;
 	}
 	return 0;
@@ -107,7 +115,7 @@ static int add_all(json_t *entries, struct instance *instance, const struct back
 	add_text(entries, "backup", "index.yaml", text, 0644);
 	if (add_snapshots(entries, content, own, instance->server, error) < 0)
 		return -1;
-	return add_part(entries, &part, own, instance->server, content->pool, error);
+	return add_part(entries, &part, own, instance->server, error);
 }
 
 /* ---- the instant ---- */
@@ -217,15 +225,12 @@ static bool was_not_used(struct backup_source *source)
 {
 	struct server *server = source->instance->server;
 	cleanup_instance_row struct instance_row row = {0};
-	cleanup_object_row struct object_row pool = {0};
 	cleanup_layer_list struct layer_list chain = {0};
 	if (db_instance_get_by_id(server->db, source->instance->id, &row, NULL) < 0 ||
 	    row.layer_id != source->new_layer || row.last_used_at != source->last_used_at ||
-	    db_object_get(server->db, &db_pools, row.pool, &pool, NULL) < 0 ||
 	    db_layer_chain(server->db, row.layer_id, &chain, NULL) < 0)
 		return false;
-	json_t *rootfs = storage_layers_describe(server->storage, pool.kind, &chain,
-						 chain.rows[chain.count - 1].image, NULL);
+	json_t *rootfs = storage_layers_describe(server->storage, &chain, NULL);
 	bool empty = is_empty(json_string_value(json_object_get(rootfs, "upper")));
 	json_decref(rootfs);
 	return empty;
