@@ -195,7 +195,8 @@ static enum MHD_Result take_body(struct request *request, const char *bytes, siz
 {
 	if (request->response || request->problem) {
 		request->body_length += *length;
-		if (request->body_length > DROP_LIMIT)
+		/* An upload that was begun is read to its end, or the client would not learn why it failed. */
+		if (request->body_length > DROP_LIMIT && !request->sink.write)
 			return MHD_NO;
 	} else {
 		request_take_body(request, bytes, *length);

@@ -1,10 +1,11 @@
 /*
- * sysct-unpack-backup TARGET
- * sysct-unpack-backup --index TARGET
+ * sysct-unpack-backup --index SCRATCH
+ * sysct-unpack-backup SCRATCH container=DIRECTORY [snapshots/NAME=DIRECTORY...]
  *
- * Reads a backup in LXD's format from stdin. It unpacks the trees below TARGET, as container/rootfs
- * and snapshots/NAME/rootfs, with ids from 0, in one pass. With --index it prints index.yaml as JSON
- * and ends as soon as it has that. Devices are left out, as from images.
+ * Reads a backup in LXD's format from stdin. With --index it prints index.yaml as JSON and ends as
+ * soon as it has that. Else it unpacks each tree into its empty directory, with ids from 0, in one
+ * pass; all that index.yaml speaks of must be named. Devices are left out, as from images. SCRATCH is
+ * an empty directory that it mounts over in a namespace of its own.
  *
  * It ends with the reason as the last line on stderr and a status of image/unpack.h, and dies with
  * its parent. It is confined before it reads a byte of the archive.
@@ -15,12 +16,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <limits.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,6 +47,7 @@ struct backup {
 	bool only_index;
 	json_t *index;
 	json_t *maps; /* {"container": map of ids, "snapshots/NAME": ...} */
+	json_t *seen; /* those whose root has come */
 	int filters;  /* what it is compressed with */
 };
 
@@ -190,6 +192,8 @@ static int take_file(struct backup *backup, struct archive_entry *entry, const c
 	const json_t *map = json_object_get(backup->maps, tree);
 	if (!map)
 		return error_set(error, ERROR_INVALID, "index.yaml does not know %s", tree);
+	if (strcmp(copy + length, "/" ROOTFS) == 0 || strcmp(copy + length, "/" ROOTFS "/") == 0)
+		json_object_set_new(backup->seen, tree, json_true());
 	if (take_link(entry, copy, length, error) < 0 || unpack_ids_change(map, entry, error) < 0)
 		return -1;
 	archive_entry_copy_pathname(entry, copy);
@@ -215,13 +219,11 @@ static int check_trees(const struct backup *backup, struct error **error)
 {
 	const char *tree;
 	json_t *map;
-	json_object_foreach (backup->maps, tree, map) {
-		cleanup_free char *path = memory_printf("%s/" ROOTFS, tree);
-		struct stat status;
-		if (lstat(path, &status) < 0 || !S_ISDIR(status.st_mode))
+	json_object_foreach (backup->maps, tree, map)
+		if (!json_object_get(backup->seen, tree))
 			return error_set(error, ERROR_INVALID,
-					 "the backup is not whole: it has no %s", path);
-	}
+					 "the backup is not whole: it has no " TOP "%s/" ROOTFS,
+					 tree);
 	return 0;
 }
 
@@ -238,7 +240,7 @@ static int check_end(const struct backup *backup, const struct unpack_input *inp
 
 static int sync_files(struct error **error)
 {
-	cleanup_close int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int fd = open(CONTAINER ROOTFS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || syncfs(fd) < 0)
 		return error_errno(error, errno, "writing the files to the disk");
 	return 0;
@@ -258,20 +260,58 @@ static int finish(const struct backup *backup, struct unpack_input *input, struc
 	return sync_files(error);
 }
 
-static int unpack(struct backup *backup, struct unpack_input *input, const char *directory,
-		  struct error **error)
+/* ---- where they go ---- */
+
+static int make_directory(const char *path, struct error **error)
+{
+	return mkdir(path, 0700) < 0 && errno != EEXIST
+		       ? error_errno(error, errno, "creating %s", path)
+		       : 0;
+}
+
+/* "container=DIRECTORY" */
+static int mount_tree(const char *word, struct error **error)
+{
+	const char *equals = strchr(word, '=');
+	if (!equals)
+		return error_set(error, ERROR_INVALID, "%s names no directory", word);
+	cleanup_free char *tree = memory_strndup(word, (size_t)(equals - word));
+	cleanup_free char *point = memory_printf("%s/" ROOTFS, tree);
+	if (make_directory(tree, error) < 0 || make_directory(point, error) < 0)
+		return -1;
+	if (mount(equals + 1, point, NULL, MS_BIND, NULL) < 0 ||
+	    mount(NULL, point, NULL, MS_REMOUNT | MS_BIND | MS_NODEV | MS_NOSUID | MS_NOEXEC,
+		  NULL) < 0)
+		return error_errno(error, errno, "binding %s", equals + 1);
+	return 0;
+}
+
+/* They are all that can be reached. */
+static int confine(const char *scratch, char *const *trees, struct error **error)
+{
+	if (confine_namespaces(error) < 0)
+		return -1;
+	if (mount("tmpfs", scratch, "tmpfs", MS_NODEV | MS_NOSUID | MS_NOEXEC, "mode=0700") < 0 ||
+	    chdir(scratch) < 0)
+		return error_errno(error, errno, "mounting over %s", scratch);
+	if (make_directory(SNAPSHOTS, error) < 0)
+		return -1;
+	for (; *trees; trees++)
+		if (mount_tree(*trees, error) < 0)
+			return -1;
+	if (confine_pivot(scratch, error) < 0)
+		return -1;
+	return unpack_confine_capabilities(error);
+}
+
+static int unpack(struct backup *backup, struct unpack_input *input, const char *scratch,
+		  char *const *trees, struct error **error)
 {
 	static const struct unpack_limits limits = {0};
-	char target[PATH_MAX];
 	struct unpack_counts counts = {0};
 	const struct unpack_filter filter = {take, backup};
-	if (!realpath(directory, target))
-		return error_errno(error, errno, "opening %s", directory);
-	if (unpack_confine(target, error) < 0)
-		return -1;
-	int result = unpack_archive(input, &limits, &filter, &counts, error);
-	/* One without files is said to be empty; that there is no index is the better reason. */
-	if (result < 0)
+	if (confine(scratch, trees, error) < 0 ||
+	    unpack_archive(input, &limits, &filter, &counts, error) < 0)
 		return -1;
 	return finish(backup, input, error);
 }
@@ -294,17 +334,21 @@ int main(int argc, char **argv)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		return UNPACK_FAILED;
-	if (argc != (backup.only_index ? 3 : 2)) {
-		fprintf(stderr, "usage: sysct-unpack-backup [--index] TARGET\n");
+	if (argc < 3) {
+		fprintf(stderr, "usage: sysct-unpack-backup --index SCRATCH | SCRATCH "
+				"TREE=DIRECTORY...\n");
 		return UNPACK_USAGE;
 	}
 	setlocale(LC_CTYPE, "C.UTF-8");
 	umask(0);
 	backup.maps = json_object();
+	backup.seen = json_object();
 	unpack_input_init(&input, STDIN_FILENO);
-	int result = unpack(&backup, &input, argv[argc - 1], &error);
+	int result = unpack(&backup, &input, argv[backup.only_index ? 2 : 1],
+			    backup.only_index ? argv + argc : argv + 2, &error);
 	unpack_input_clear(&input);
 	json_decref(backup.maps);
+	json_decref(backup.seen);
 	json_decref(backup.index);
 	if (result == 0)
 		return UNPACK_DONE;

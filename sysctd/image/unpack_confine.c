@@ -69,8 +69,12 @@ int confine_capabilities(const cap_value_t *wanted, int count, struct error **er
 	return result;
 }
 
+int unpack_confine_capabilities(struct error **error)
+{
+	return confine_capabilities(kept, KEPT_COUNT, error);
+}
+
 int unpack_confine(const char *directory, struct error **error)
 {
-	return enter_root(directory, error) < 0 ? -1
-						: confine_capabilities(kept, KEPT_COUNT, error);
+	return enter_root(directory, error) < 0 ? -1 : unpack_confine_capabilities(error);
 }

@@ -24,4 +24,7 @@ int confine_pivot(const char *directory, struct error **error);
 /* Keeps these capabilities alone, and no way to get others. */
 int confine_capabilities(const cap_value_t *wanted, int count, struct error **error);
 
+/* Those that unpacking needs. */
+int unpack_confine_capabilities(struct error **error);
+
 #endif
