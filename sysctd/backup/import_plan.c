@@ -49,9 +49,14 @@ static int split_config(const json_t *object, const json_t *over, json_t *settin
 			struct error **error)
 {
 	json_t *config = render_map_field(object, "config", error), *value;
+	json_t *ours = config ? render_map_field(object, "sysct", error) : NULL;
 	const char *key;
-	if (!config)
+	if (!ours) {
+		json_decref(config);
 		return -1;
+	}
+	json_object_update(config, ours);
+	json_decref(ours);
 	json_object_update(config, (json_t *)over);
 	json_object_foreach (config, key, value) {
 		if (strncmp(key, VOLATILE, strlen(VOLATILE)) != 0)

@@ -1,7 +1,7 @@
 /*
  * index.yaml, from which LXD and we make the instance again. Owners are counted from 0 in our archives,
  * which is what the empty map of "volatile.last_state.idmap" says to LXD: it shifts the files itself
- * at the next start.
+ * at the next start. What LXD does not know stands in a field "sysct" of the instance.
  */
 #include <string.h>
 
@@ -16,17 +16,45 @@
 #include "server.h"
 #include "yaml_text.h"
 
-#define NEVER "0001-01-01T00:00:00Z"
+#define VOLATILE "volatile."
+#define NEVER	 "0001-01-01T00:00:00Z"
 
-/* Of "config" and "expanded_config". Rendering shares them with the row. */
-static void set_ids(json_t *object)
+/* LXD refuses the whole backup for a key that it does not know. */
+static bool is_ours(const char *key)
 {
-	static const char *const names[] = {"config", "expanded_config"};
+	static const char *const known[] = {"base_image", "uuid", "last_state.power",
+					    "cloud-init.instance-id"};
+	const char *last = strrchr(key, '.');
+	if (strncmp(key, VOLATILE, strlen(VOLATILE)) != 0)
+		return false;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(key + strlen(VOLATILE), known[i]) == 0)
+			return false;
+	return strcmp(last, ".hwaddr") != 0;
+}
+
+/* A copy, for rendering shares it with the row. @ours: what only we keep. */
+static json_t *make_config(const json_t *from, json_t *ours)
+{
+	json_t *config = json_object(), *value;
+	const char *key;
+	json_object_foreach ((json_t *)from, key, value)
+		json_object_set(is_ours(key) ? ours : config, key, value);
+	json_object_set_new(config, VOLATILE "last_state.idmap", json_string("[]"));
+	return config;
+}
+
+/* "sysct" is a field that LXD passes over. */
+static void change_config(json_t *object)
+{
+	static const char *const names[] = {"expanded_config", "config"};
+	json_t *ours = json_object();
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		json_t *config = json_deep_copy(json_object_get(object, names[i]));
-		json_object_set_new(config, "volatile.last_state.idmap", json_string("[]"));
-		json_object_set_new(object, names[i], config);
+		json_object_clear(ours);
+		json_object_set_new(object, names[i],
+				    make_config(json_object_get(object, names[i]), ours));
 	}
+	json_object_set_new(object, "sysct", ours);
 }
 
 static json_t *describe_instance(struct instance *instance, const struct backup_content *content,
@@ -34,7 +62,7 @@ static json_t *describe_instance(struct instance *instance, const struct backup_
 {
 	json_t *object = instance_render(content->row, profiles, instance, INSTANCE_PLAIN, error);
 	if (object)
-		set_ids(object);
+		change_config(object);
 	return object;
 }
 
@@ -48,7 +76,7 @@ static json_t *describe_snapshots(const struct backup_content *content,
 			json_decref(array);
 			return NULL;
 		}
-		set_ids(object);
+		change_config(object);
 		json_array_append_new(array, object);
 	}
 	return array;
