@@ -35,6 +35,10 @@ char *storage_path(const struct storage *storage, const char *pool, enum storage
 /* ROOT/POOL/layers/.new-TOKEN; the caller frees it. */
 char *storage_new_path(const struct storage *storage, const char *pool, const char *directory);
 
+/* [{"path", "base"}]: all of a chain as what can only be read, the image below them. */
+json_t *storage_layers_list(struct storage *storage, const struct layer_list *chain,
+			    struct error **error);
+
 /* Removes a directory with a tree in it, subvolumes among it. Missing is no error. */
 int storage_remove_at(int dirfd, const char *name, struct error **error);
 

@@ -20,6 +20,11 @@ char *storage_layer_directory(const char *token)
 	return memory_printf("%s/%s", storage_kind_directory(STORAGE_LAYERS), token);
 }
 
+char *storage_pending_directory(const char *token)
+{
+	return memory_printf("%s/" STORAGE_NEW "%s", storage_kind_directory(STORAGE_LAYERS), token);
+}
+
 char *storage_instance_directory(const char *uuid)
 {
 	return memory_printf("%s/%s", storage_kind_directory(STORAGE_INSTANCES), uuid);
@@ -230,38 +235,60 @@ static int add_image(struct storage *storage, const struct layer_row *lowest, js
 }
 
 /* overlayfs.rst, "Multiple lower layers": the first of the list is the uppermost. */
-static json_t *describe_stacked(struct storage *storage, const struct layer_list *chain,
-				struct error **error)
+static json_t *list_lower(struct storage *storage, const struct layer_list *chain, size_t first,
+			  struct error **error)
 {
 	const struct layer_row *lowest = &chain->rows[chain->count - 1];
-	cleanup_free char *path = storage_layer_path(storage, &chain->rows[0]);
-	cleanup_free char *upper = memory_printf("%s/upper", path);
-	cleanup_free char *work = memory_printf("%s/work", path);
 	json_t *lower = json_array();
-	for (size_t i = 1; i < chain->count; i++) {
+	for (size_t i = first; i < chain->count; i++) {
 		cleanup_free char *below = tree_path(storage, &chain->rows[i]);
 		add_lower(lower, below, chain->rows[i].id_base);
 	}
-	if (!lowest->flat && add_image(storage, lowest, lower, error) < 0) {
-		json_decref(lower);
+	if (lowest->flat || add_image(storage, lowest, lower, error) == 0)
+		return lower;
+	json_decref(lower);
+	return NULL;
+}
+
+static json_t *describe_stacked(struct storage *storage, const struct layer_list *chain,
+				struct error **error)
+{
+	cleanup_free char *path = storage_layer_path(storage, &chain->rows[0]);
+	cleanup_free char *upper = memory_printf("%s/upper", path);
+	cleanup_free char *work = memory_printf("%s/work", path);
+	json_t *lower = list_lower(storage, chain, 1, error);
+	if (!lower)
 		return NULL;
-	}
 	return json_pack("{s:s, s:o, s:s, s:s, s:{s:s}}", "driver", "overlay", "lower", lower,
 			 "upper", upper, "work", work, "options", "redirect_dir", "on");
+}
+
+static int check_there(struct storage *storage, const struct layer_row *top, struct error **error)
+{
+	cleanup_free char *path = storage_layer_path(storage, top);
+	if (access(path, F_OK) == 0)
+		return 0;
+	return error_set(error, ERROR_NOT_FOUND, "the root volume is missing from pool %s (%s)",
+			 top->pool, top->directory);
 }
 
 json_t *storage_layers_describe(struct storage *storage, const struct layer_list *chain,
 				struct error **error)
 {
 	const struct layer_row *top = &chain->rows[0];
-	cleanup_free char *path = storage_layer_path(storage, top);
-	if (access(path, F_OK) < 0) {
-		error_set(error, ERROR_NOT_FOUND, "the root volume is missing from pool %s (%s)",
-			  top->pool, top->directory);
+	if (check_there(storage, top, error) < 0)
 		return NULL;
-	}
 	return top->flat ? describe_flat(storage, top) : describe_stacked(storage, chain, error);
 }
+
+json_t *storage_layers_list(struct storage *storage, const struct layer_list *chain,
+			    struct error **error)
+{
+	return check_there(storage, &chain->rows[0], error) < 0
+		       ? NULL
+		       : list_lower(storage, chain, 0, error);
+}
+
 /* ---- taking away ---- */
 
 static int discard(struct storage *storage, const struct layer_row *layer, struct error **error)

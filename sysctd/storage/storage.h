@@ -43,6 +43,9 @@ struct layer_place {
 char *storage_layer_directory(const char *token);
 char *storage_instance_directory(const char *uuid);
 
+/* That of "layers/TOKEN" until storage_layer_commit(), to be read from. */
+char *storage_pending_directory(const char *token);
+
 /* Whether layers of the driver lie above each other; else each is flat. */
 bool storage_stacks(const char *driver);
 
