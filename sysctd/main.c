@@ -27,6 +27,7 @@
 #include "host.h"
 #include "image/image.h"
 #include "instance/instance.h"
+#include "instance/disks.h"
 #include "instance/proxies.h"
 #include "instance/scheduler.h"
 #include "listener.h"
@@ -188,6 +189,7 @@ static int make_subjects(struct server *server, struct error **error)
 	proxies_note(server);
 	nics_sweep(server);
 	proxies_refresh(server);
+	disks_refresh(server);
 	networks_seed(server);
 	server->scheduler = scheduler_create(server, error);
 	return server->scheduler ? 0 : -1;

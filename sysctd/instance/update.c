@@ -5,6 +5,7 @@
 #include "db/profiles.h"
 #include "instance/config_keys.h"
 #include "instance/device_types.h"
+#include "instance/disks.h"
 #include "instance/internal.h"
 #include "instance/proxies.h"
 #include "instance/scheduler.h"
@@ -116,8 +117,11 @@ static int replug(struct instance *instance, const json_t *old, const struct ins
 	if (translate(instance, row, devices, error) < 0)
 		return -1;
 	if (proxies_replug(instance, row, devices, error) == 0) {
-		if (replug_nics(instance, row, devices, error) == 0)
-			return 0;
+		if (disks_replug(instance, devices, error) == 0) {
+			if (replug_nics(instance, row, devices, error) == 0)
+				return 0;
+			disks_restore(instance);
+		}
 		proxies_restore(instance);
 	}
 	if (old)
@@ -165,6 +169,7 @@ static int update_locked(struct instance *instance, struct instance_row *row, st
 	    check(server, &old, row, &after, &devices, error) == 0 &&
 	    nics_assign(server, row, devices, NULL, error) == 0 &&
 	    instance_expand(server, &old, &before, &old_devices, error) == 0 &&
+	    disks_check_sources(server, old_devices, devices, error) == 0 &&
 	    (!up || same_limits(before, after) ||
 	     apply_live(instance, before, after, error) == 0) &&
 	    (!up || replug(instance, old_devices, row, devices, error) == 0))
