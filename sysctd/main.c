@@ -40,6 +40,7 @@
 #include "runtime/seccomp_filter.h"
 #include "server.h"
 #include "storage/storage.h"
+#include "storage/usage.h"
 
 enum { STOP_TIMEOUT = 10000 };
 
@@ -168,7 +169,10 @@ static int open_data(struct server *server, struct error **error)
 	if (!server->db || db_seed(server->db, error) < 0)
 		return -1;
 	server->storage = storage_create(server->paths.state, error);
-	return server->storage ? storage_repair(server, error) : -1;
+	if (!server->storage || storage_repair(server, error) < 0)
+		return -1;
+	server->usage = usage_counter_create(server, error);
+	return server->usage ? 0 : -1;
 }
 
 static int make_subjects(struct server *server, struct error **error)
@@ -233,6 +237,7 @@ static int shut_down(struct server *server)
 	image_builder_free(server->images);
 	operation_manager_free(server->operations);
 	event_hub_free(server->events);
+	usage_counter_free(server->usage);
 	storage_stop(server->storage);
 	if (idle)
 		storage_pools_unmount(server);

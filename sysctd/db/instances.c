@@ -245,6 +245,18 @@ int db_instance_set_layer(struct db *db, int64_t id, int64_t layer_id, struct er
 	return db_end(db, result, error);
 }
 
+int db_instance_layer(struct db *db, int64_t id, int64_t *layer_id, struct error **error)
+{
+	cleanup_reader struct reader reader = {0};
+	*layer_id = 0;
+	if (reader_open(db, &reader, error) < 0)
+		return -1;
+	return query_find_number(reader.connection, "SELECT layer_id FROM instances WHERE id = ?1",
+				 VALUES(NUMBER(id)), layer_id, error) < 0
+		       ? -1
+		       : 0;
+}
+
 /* Nothing is buried before all are named. */
 static int move(struct connection *connection, int64_t id, const char *pool, int64_t layer_id,
 		const struct snapshot_layer *snapshots, size_t count, struct error **error)

@@ -94,6 +94,9 @@ int db_instance_delete(struct db *db, int64_t id, struct error **error);
  */
 int db_instance_set_layer(struct db *db, int64_t id, int64_t layer_id, struct error **error);
 
+/* The layer that it writes into; 0: there is none. */
+int db_instance_layer(struct db *db, int64_t id, int64_t *layer_id, struct error **error);
+
 /* A snapshot that keeps another layer. */
 struct snapshot_layer {
 	int64_t snapshot_id, layer_id;

@@ -14,6 +14,7 @@
 #include "memory.h"
 #include "server.h"
 #include "storage/internal.h"
+#include "storage/usage.h"
 
 char *storage_layer_directory(const char *token)
 {
@@ -58,6 +59,19 @@ bool storage_clones(const char *driver)
 {
 	const struct storage_driver *functions = storage_driver_find(driver, NULL);
 	return functions && functions->tree_clone;
+}
+
+bool storage_can_limit(const char *driver)
+{
+	const struct storage_driver *functions = storage_driver_find(driver, NULL);
+	return functions && functions->limit;
+}
+
+int storage_layer_limit(struct storage *storage, const char *driver, const struct layer_row *layer,
+			uint64_t bytes, struct error **error)
+{
+	cleanup_free char *path = storage_layer_path(storage, layer);
+	return storage_driver_find(driver, error)->limit(path, bytes, error);
 }
 
 /* ---- making ---- */
@@ -324,6 +338,7 @@ int storage_layers_sweep(struct server *server, struct error **error)
 
 void storage_tidy(struct server *server)
 {
+	usage_wake(server->usage);
 	cleanup_error struct error *error = NULL;
 	if (storage_layers_sweep(server, &error) < 0)
 		log_event(LOG_LEVEL_WARNING, NULL, "removing what was deleted: %s",
