@@ -13,6 +13,7 @@
 #include "instance/internal.h"
 #include "log.h"
 #include "server.h"
+#include "volume/volume.h"
 
 /* ---- the spec ---- */
 
@@ -27,14 +28,19 @@ static int describe_tmpfs(const json_t *device, json_t *disk, struct error **err
 	return json_object_set_new(disk, "source", json_string("tmpfs:"));
 }
 
+/* What is below a volume's root may be the work of an instance: it is walked by the monitor, strictly. */
 static int describe_volume(struct server *server, const json_t *device, json_t *disk,
 			   struct error **error)
 {
-	(void)server;
-	(void)disk;
-	return error_set(error, ERROR_UNSUPPORTED,
-			 "there are no custom volumes yet, such as \"%s\"",
-			 disk_value(device, "source"));
+	const char *sub;
+	cleanup_free char *volume = volume_of_source(disk_value(device, "source"), &sub);
+	cleanup_free char *path = volume_path(server, disk_value(device, "pool"), volume, error);
+	if (!path)
+		return -1;
+	if (*sub)
+		json_object_set_new(disk, "sub", json_string(sub));
+	json_object_set_new(disk, "shift", json_true());
+	return json_object_set_new(disk, "source", json_string(path));
 }
 
 static int describe_host(const json_t *device, json_t *disk)

@@ -21,6 +21,7 @@
 #include "storage/internal.h"
 #include "storage/pool_config.h"
 #include "storage/pool_source.h"
+#include "volume/volume.h"
 
 #define NOTE   ".pool-"
 #define MARKER "pool.json"
@@ -153,7 +154,8 @@ static int check_unused(struct server *server, const char *name, struct error **
 static int delete_row(struct server *server, const char *name, struct error **error)
 {
 	struct storage *storage = server->storage;
-	if (db_object_delete(server->db, &db_pools, name, error) < 0)
+	if (volumes_check_none(server, name, error) < 0 ||
+	    db_object_delete(server->db, &db_pools, name, error) < 0)
 		return -1;
 	if (!storage_pool_available(storage, name))
 		return 0;
