@@ -6,6 +6,7 @@ const struct command_group *const command_groups[] = {
 	&group_state,
 	&group_exec,
 	&group_snapshot,
+	&group_backup,
 	&group_list,
 	&group_info,
 	&group_config,

@@ -19,6 +19,7 @@
 
 #include "api/http.h"
 #include "api/routes.h"
+#include "backup/backup.h"
 #include "cleanup.h"
 #include "config.h"
 #include "db/db.h"
@@ -56,6 +57,7 @@ static const struct route *const routes[] = {
 	instance_create_routes,
 	instance_change_routes,
 	instance_snapshot_routes,
+	instance_backup_routes,
 	instance_state_routes,
 	exec_routes,
 	console_routes,
@@ -182,7 +184,8 @@ static int open_data(struct server *server, struct error **error)
 	if (!server->db || db_seed(server->db, error) < 0)
 		return -1;
 	server->storage = storage_create(server->paths.state, error);
-	if (!server->storage || storage_repair(server, error) < 0)
+	if (!server->storage || storage_repair(server, error) < 0 ||
+	    backups_repair(server, error) < 0)
 		return -1;
 	server->usage = usage_counter_create(server, error);
 	return server->usage ? 0 : -1;

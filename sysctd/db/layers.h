@@ -35,6 +35,17 @@ void layer_list_clear(struct layer_list *list);
 /* @layer: all but the id, which is filled; the pool by its name. */
 int db_layer_create(struct db *db, struct layer_row *layer, struct error **error);
 
+/**
+ * db_layer_hold - the layer is needed until db_layer_release(), whoever names it.
+ * By this process alone: after its end nobody holds anything. To be called in the transaction that makes or
+ * finds the layer. Each hold needs a release of its own.
+ */
+int db_layer_hold(struct db *db, int64_t id, struct error **error);
+int db_layer_release(struct db *db, int64_t id, struct error **error);
+
+/* What nobody needs, as a daemon that was killed may leave it, is dead then. */
+int db_layers_bury(struct db *db, struct error **error);
+
 /* The layer and those below it, the uppermost first. ERROR_NOT_FOUND when there is none. */
 int db_layer_chain(struct db *db, int64_t id, struct layer_list *list, struct error **error);
 
