@@ -51,7 +51,7 @@ static int run_creation(struct operation *operation, void *data, struct error **
 	struct creation *creation = data;
 	cleanup_instance_row struct instance_row row = {0};
 	const struct copy_request copy = {creation->source, creation->snapshot, creation->snapshots,
-					  creation->request};
+					  creation->request, operation};
 	int made = creation->source ? instance_copy(&copy, &row, error)
 				    : instance_create(creation->server, &creation->request,
 						      operation, &row, error);

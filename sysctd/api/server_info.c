@@ -46,7 +46,11 @@ static const char *const extensions[] = {
 	"auth_user",
 	"resources",
 	"resources_v2",
-	"storage", /* pools are read; making one is refused */
+	"storage",
+	"storage_api_volume_rename",
+	"storage_api_local_volume_handling",
+	"storage_api_volume_snapshots",
+	"storage_volume_state",
 	"instances",
 	"snapshot_expiry",
 	"container_backup",

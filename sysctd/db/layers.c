@@ -9,7 +9,7 @@
 #include "memory.h"
 
 #define SELECT_LAYERS                                                                              \
-	"SELECT l.id, l.parent_id, p.name, l.directory, l.id_base, l.image, l.flat"                \
+	"SELECT l.id, l.parent_id, p.name, l.directory, l.id_base, l.image, l.flat, l.bytes"       \
 	" FROM storage_layers l"                                                                   \
 	" JOIN storage_pools p ON p.id = l.pool_id"
 
@@ -41,6 +41,7 @@ static int read_rows(struct connection *connection, const char *sql, const struc
 			.id_base = (uint32_t)query_number(&query, 4),
 			.image = query_text(&query, 5),
 			.flat = query_number(&query, 6) != 0,
+			.bytes = query_number(&query, 7),
 		};
 	}
 	return result;
@@ -163,6 +164,27 @@ int db_layers_use_image(struct db *db, const char *pool, const char *fingerprint
 		SELECT_LAYERS " WHERE p.name = ?1 AND l.image = ?2 AND l.dead = 0 LIMIT 1";
 	const struct value values[] = {TEXT(pool), TEXT(fingerprint)};
 	return exists(db, sql, values, used, error);
+}
+
+int db_layers_uncounted(struct db *db, struct layer_list *list, struct error **error)
+{
+	static const char sql[] = SELECT_LAYERS
+		" WHERE l.bytes < 0 AND l.dead = 0"
+		" AND l.id NOT IN (SELECT layer_id FROM instances WHERE layer_id IS NOT NULL)"
+		" AND l.id NOT IN (SELECT layer_id FROM storage_volumes)";
+	return read_list(db, sql, NO_VALUES, list, error);
+}
+
+int db_layer_set_bytes(struct db *db, int64_t id, int64_t bytes, struct error **error)
+{
+	static const char sql[] =
+		"UPDATE storage_layers SET bytes = ?2, counted_at = ?3 WHERE id = ?1";
+	if (db_begin(db, DB_VOLATILE, error) < 0)
+		return -1;
+	return db_end(db,
+		      query_run(&db->writer, sql,
+				VALUES(NUMBER(id), NUMBER(bytes), NUMBER(db_now())), error),
+		      error);
 }
 
 int db_layers_dead(struct db *db, struct layer_list *list, struct error **error)
