@@ -180,6 +180,9 @@ refused ids '65536'
 refused unmapped 'id map does not have'
 refused good 'Storage pool not found: "nowhere"' --storage nowhere
 refused good 'is not a valid|must|name' -- 'no_name'
+endless() { "$top/tests/lib/craft-backup" vm && cat /dev/zero; }
+fails -n "one that does not end is refused before it does" timeout 60 bash -c "$(declare -f endless); top=$top; endless | sysct import -"
+like "$(cat "$TAP_OUTPUT")" 'backup of a virtual-machine' "and says why"
 "$top/tests/lib/craft-backup" good >good.tar
 for size in 300 1000 3000 $(($(stat -c %s good.tar) - 10240)); do
 	head -c "$size" good.tar >crafted.tar
