@@ -231,6 +231,9 @@ static int shut_down(struct server *server)
 	image_builder_free(server->images);
 	operation_manager_free(server->operations);
 	event_hub_free(server->events);
+	storage_stop(server->storage);
+	if (idle)
+		storage_pools_unmount(server);
 	storage_free(server->storage);
 	db_close(server->db);
 	if (idle)

@@ -1,12 +1,15 @@
-/* /1.0/storage-pools, to be read; making, changing and deleting pools comes later. */
+/* /1.0/storage-pools. */
 #include <string.h>
 
+#include "api/parts.h"
 #include "api/render.h"
 #include "api/routes.h"
 #include "cleanup.h"
 #include "db/images.h"
 #include "db/objects.h"
+#include "events.h"
 #include "image/store.h"
+#include "memory.h"
 #include "server.h"
 #include "storage/storage.h"
 
@@ -40,7 +43,10 @@ static json_t *pool_to_json(struct server *server, const struct object_row *row,
 {
 	json_t *pool = json_pack("{s:s, s:s, s:s, s:O, s:s, s:[s]}", "name", row->name, "driver",
 				 row->kind, "description", row->description ? row->description : "",
-				 "config", row->config, "status", "Created", "locations", "none");
+				 "config", row->config, "status",
+				 storage_pool_available(server->storage, row->name) ? "Created"
+										    : "Unavailable",
+				 "locations", "none");
 	if (add_used_by(server, row, pool, error) == 0)
 		return pool;
 	json_decref(pool);
@@ -65,6 +71,12 @@ static struct response *get_pools(struct request *request, struct error **error)
 	return render_list(request, objects, POOLS, "name", error);
 }
 
+static json_t *etag_content(const struct object_row *row)
+{
+	return json_pack("[s, s, s, O]", row->name, row->kind,
+			 row->description ? row->description : "", row->config);
+}
+
 static struct response *get_pool(struct request *request, struct error **error)
 {
 	struct server *server = request_server(request);
@@ -75,7 +87,7 @@ static struct response *get_pool(struct request *request, struct error **error)
 	json_t *pool = pool_to_json(server, &row, error);
 	if (!pool)
 		return NULL;
-	json_t *content = json_pack("[s, s, O]", row.name, row.kind, row.config);
+	json_t *content = etag_content(&row);
 	struct response *response = response_sync_etag(pool, content);
 	json_decref(content);
 	return response;
@@ -88,6 +100,7 @@ static struct response *get_pool_resources(struct request *request, struct error
 	struct storage_space space;
 	if (db_object_get(server->db, &db_pools, request_parameter(request, "pool"), &row, error) <
 		    0 ||
+	    storage_pool_require(server, row.name, error) < 0 ||
 	    storage_pool_space(server->storage, row.name, &space, error) < 0)
 		return NULL;
 	return response_sync(json_pack("{s:{s:I, s:I}, s:{s:I, s:I}}", "space", "total",
@@ -96,24 +109,79 @@ static struct response *get_pool_resources(struct request *request, struct error
 				       (json_int_t)space.inodes_used));
 }
 
-static struct response *not_yet(struct request *request, struct error **error)
+static void publish(struct request *request, const char *action, const char *name)
 {
-	(void)request;
-	error_set(error, ERROR_UNSUPPORTED,
-		  "making, changing and deleting storage pools is not supported yet; there is the "
-		  "pool \"default\"");
-	return NULL;
+	cleanup_free char *source = memory_printf(POOLS "/%s", name);
+	event_hub_lifecycle(request_events(request), action, source, NULL);
+}
+
+static struct response *create_pool(struct request *request, struct error **error)
+{
+	static const char *const fields[] = {"name", "driver", "description", "config", NULL};
+	const json_t *body = request_body_object(request, error);
+	const char *name = NULL, *driver = NULL, *description = "";
+	cleanup_object_row struct object_row row = {0};
+	if (!body || render_check_fields(body, fields, error) < 0 ||
+	    render_text_field(body, "name", &name, error) < 0 ||
+	    render_text_field(body, "driver", &driver, error) < 0 ||
+	    render_text_field(body, "description", &description, error) < 0)
+		return NULL;
+	if (!name || !driver) {
+		error_set(error, ERROR_INVALID, "a storage pool needs a name and a driver");
+		return NULL;
+	}
+	row.name = memory_strdup(name);
+	row.kind = memory_strdup(driver);
+	row.description = memory_strdup(description);
+	row.config = render_map_field(body, "config", error);
+	if (!row.config || storage_pool_create(request_server(request), &row, error) < 0)
+		return NULL;
+	publish(request, "storage-pool-created", name);
+	return render_created(POOLS, name);
+}
+
+static struct response *change_pool(struct request *request, struct error **error)
+{
+	/* Those that cannot be changed come back from clients that edit what they got. */
+	static const char *const fields[] = {"description", "config",	 "name",    "driver",
+					     "status",	    "locations", "used_by", NULL};
+	struct server *server = request_server(request);
+	const json_t *body = request_body_object(request, error);
+	cleanup_object_row struct object_row row = {0};
+	if (!body || render_check_fields(body, fields, error) < 0 ||
+	    db_object_get(server->db, &db_pools, request_parameter(request, "pool"), &row, error) <
+		    0)
+		return NULL;
+	json_t *content = etag_content(&row);
+	cleanup_free char *etag = response_etag(content);
+	json_decref(content);
+	bool patch = strcmp(request_method(request), "PATCH") == 0;
+	if (request_if_match_check(request, etag, error) < 0 ||
+	    object_take_body(body, patch, &row, error) < 0 ||
+	    storage_pool_update(server, &row, error) < 0)
+		return NULL;
+	publish(request, "storage-pool-updated", row.name);
+	return response_empty();
+}
+
+static struct response *delete_pool(struct request *request, struct error **error)
+{
+	const char *name = request_parameter(request, "pool");
+	if (storage_pool_delete(request_server(request), name, error) < 0)
+		return NULL;
+	publish(request, "storage-pool-deleted", name);
+	return response_empty();
 }
 
 #define POOL POOLS "/{pool}"
 
 const struct route storage_pool_routes[] = {
 	{.method = "GET", .path = POOLS, .handler = get_pools},
-	{.method = "POST", .path = POOLS, .handler = not_yet},
+	{.method = "POST", .path = POOLS, .handler = create_pool},
 	{.method = "GET", .path = POOL, .handler = get_pool},
-	{.method = "PUT", .path = POOL, .handler = not_yet},
-	{.method = "PATCH", .path = POOL, .handler = not_yet},
-	{.method = "DELETE", .path = POOL, .handler = not_yet},
+	{.method = "PUT", .path = POOL, .handler = change_pool},
+	{.method = "PATCH", .path = POOL, .handler = change_pool},
+	{.method = "DELETE", .path = POOL, .handler = delete_pool},
 	{.method = "GET", .path = POOL "/resources", .handler = get_pool_resources},
 	{0},
 };

@@ -109,15 +109,31 @@ int db_layer_chain(struct db *db, int64_t id, struct layer_list *list, struct er
 	return list->count ? 0 : error_set(error, ERROR_NOT_FOUND, "the layer is missing");
 }
 
+static int exists(struct db *db, const char *sql, const struct value *values, bool *found,
+		  struct error **error)
+{
+	cleanup_layer_list struct layer_list list = {0};
+	if (read_list(db, sql, values, 2, &list, error) < 0)
+		return -1;
+	*found = list.count > 0;
+	return 0;
+}
+
 int db_layer_known(struct db *db, const char *pool, const char *directory, bool *known,
 		   struct error **error)
 {
 	static const char sql[] = SELECT_LAYERS " WHERE p.name = ?1 AND l.directory = ?2";
-	cleanup_layer_list struct layer_list list = {0};
-	if (read_list(db, sql, VALUES(TEXT(pool), TEXT(directory)), &list, error) < 0)
-		return -1;
-	*known = list.count > 0;
-	return 0;
+	const struct value values[] = {TEXT(pool), TEXT(directory)};
+	return exists(db, sql, values, known, error);
+}
+
+int db_layers_use_image(struct db *db, const char *pool, const char *fingerprint, bool *used,
+			struct error **error)
+{
+	static const char sql[] =
+		SELECT_LAYERS " WHERE p.name = ?1 AND l.image = ?2 AND l.dead = 0 LIMIT 1";
+	const struct value values[] = {TEXT(pool), TEXT(fingerprint)};
+	return exists(db, sql, values, used, error);
 }
 
 int db_layers_dead(struct db *db, struct layer_list *list, struct error **error)

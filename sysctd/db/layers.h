@@ -41,6 +41,10 @@ int db_layer_chain(struct db *db, int64_t id, struct layer_list *list, struct er
 int db_layer_known(struct db *db, const char *pool, const char *directory, bool *known,
 		   struct error **error);
 
+/* Whether one of the pool lies above the image. */
+int db_layers_use_image(struct db *db, const char *pool, const char *fingerprint, bool *used,
+			struct error **error);
+
 /* Dead ones, the uppermost of a chain before those below it. */
 int db_layers_dead(struct db *db, struct layer_list *list, struct error **error);
 

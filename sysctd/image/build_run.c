@@ -18,6 +18,7 @@
 #include "log.h"
 #include "memory.h"
 #include "server.h"
+#include "db/objects.h"
 #include "storage/storage.h"
 
 /* WRONG_USAGE: a template's status for an option that it does not take. */
@@ -137,7 +138,11 @@ static char *run_in_directory(const struct build_request *request, const char *d
 	const char *pool = image_pool(request->server);
 	if (file_make_directories(directory, 0700, error) < 0)
 		return NULL;
-	cleanup_free char *target = storage_image_begin(storage, pool, token, error);
+	cleanup_object_row struct object_row row = {0};
+	if (storage_pool_require(request->server, pool, error) < 0 ||
+	    db_object_get(request->server->db, &db_pools, pool, &row, error) < 0)
+		return NULL;
+	cleanup_free char *target = storage_image_begin(storage, pool, row.kind, token, error);
 	if (!target)
 		return NULL;
 	char *fingerprint = run_processes(request, directory, token, target, error);

@@ -13,7 +13,8 @@
 
 #include "cleanup.h"
 #include "db/images.h"
-#include "db/instances.h"
+#include "db/layers.h"
+#include "db/objects.h"
 #include "sysctd/events.h"
 #include "file.h"
 #include "image/image.h"
@@ -136,15 +137,23 @@ int image_store_commit(struct server *server, const struct image_result *result,
 	return 0;
 }
 
-/* 1 when instances are made from it, 0 when none, -1 on failure. */
-static int is_used(struct server *server, const char *fingerprint, struct error **error)
+/* In the transaction of the caller, when there is no such image any more: the files of it go from the pools
+ * where no layer is above them. */
+static int discard_unneeded(struct server *server, const char *fingerprint, struct error **error)
 {
-	json_t *users = db_image_used_by(server->db, fingerprint, error);
-	if (!users)
+	cleanup_object_list struct object_list pools = {0};
+	if (db_object_list(server->db, &db_pools, &pools, error) < 0)
 		return -1;
-	int used = json_array_size(users) > 0;
-	json_decref(users);
-	return used;
+	for (size_t i = 0; i < pools.count; i++) {
+		const char *pool = pools.rows[i].name;
+		bool used;
+		if (db_layers_use_image(server->db, pool, fingerprint, &used, error) < 0)
+			return -1;
+		if (!used && storage_image_exists(server->storage, pool, fingerprint) &&
+		    storage_image_discard(server->storage, pool, fingerprint, error) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int delete_in_transaction(struct server *server, const char *prefix, struct image_row *row,
@@ -152,12 +161,9 @@ static int delete_in_transaction(struct server *server, const char *prefix, stru
 {
 	if (db_image_get(server->db, prefix, row, error) < 0)
 		return -1;
-	int used = is_used(server, row->fingerprint, error);
-	if (used < 0 || db_image_delete(server->db, row->id, error) < 0)
+	if (db_image_delete(server->db, row->id, error) < 0)
 		return -1;
-	if (used)
-		return 0;
-	return storage_image_discard(server->storage, image_pool(server), row->fingerprint, error);
+	return discard_unneeded(server, row->fingerprint, error);
 }
 
 int image_delete(struct server *server, const char *fingerprint, struct error **error)
@@ -177,20 +183,11 @@ int image_delete(struct server *server, const char *fingerprint, struct error **
 	return 0;
 }
 
-/* In the transaction of the caller: discards files that neither row nor instance needs. */
-static int discard_unneeded(struct server *server, const char *fingerprint, struct error **error)
+int image_store_release(struct server *server, const char *fingerprint, struct error **error)
 {
 	cleanup_image_row struct image_row row = {0};
 	if (db_image_get(server->db, fingerprint, &row, NULL) == 0)
 		return 0;
-	int used = is_used(server, fingerprint, error);
-	if (used != 0)
-		return used < 0 ? -1 : 0;
-	return storage_image_discard(server->storage, image_pool(server), fingerprint, error);
-}
-
-int image_store_release(struct server *server, const char *fingerprint, struct error **error)
-{
 	if (db_begin(server->db, DB_VOLATILE, error) < 0)
 		return -1;
 	int result = discard_unneeded(server, fingerprint, error);
@@ -205,6 +202,9 @@ int image_store_release(struct server *server, const char *fingerprint, struct e
 static int repair_rows(struct server *server, struct error **error)
 {
 	cleanup_image_list struct image_list list = {0};
+	/* A disk that is away may come back. */
+	if (!storage_pool_available(server->storage, image_pool(server)))
+		return 0;
 	if (db_image_list(server->db, &list, error) < 0)
 		return -1;
 	for (size_t i = 0; i < list.count; i++) {
@@ -220,9 +220,9 @@ static int repair_rows(struct server *server, struct error **error)
 }
 
 /* Files that appeared just before a kill -9, or whose last instance went just before one. */
-static int repair_files(struct server *server, struct error **error)
+static int repair_pool(struct server *server, const char *pool, struct error **error)
 {
-	cleanup_free char *path = storage_image_path(server->storage, image_pool(server), ".");
+	cleanup_free char *path = storage_image_path(server->storage, pool, ".");
 	cleanup_dir DIR *dir = path ? opendir(path) : NULL;
 	struct dirent *entry;
 	while (dir && (entry = readdir(dir))) {
@@ -233,6 +233,17 @@ static int repair_files(struct server *server, struct error **error)
 		if (image_store_release(server, name, error) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+static int repair_files(struct server *server, struct error **error)
+{
+	cleanup_object_list struct object_list pools = {0};
+	if (db_object_list(server->db, &db_pools, &pools, error) < 0)
+		return -1;
+	for (size_t i = 0; i < pools.count; i++)
+		if (repair_pool(server, pools.rows[i].name, error) < 0)
+			return -1;
 	return 0;
 }
 

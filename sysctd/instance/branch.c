@@ -20,7 +20,7 @@ void branch_clear(struct branch *branch)
 	layer_list_clear(&branch->chain);
 }
 
-static int prepare(struct branch *branch, struct error **error)
+int branch_look(struct branch *branch, struct error **error)
 {
 	struct instance *instance = branch->instance;
 	struct db *db = instance->server->db;
@@ -34,25 +34,25 @@ static int prepare(struct branch *branch, struct error **error)
 	    db_object_get(db, &db_pools, branch->row.pool, &branch->pool, error) < 0 ||
 	    db_layer_chain(db, branch->row.layer_id, &branch->chain, error) < 0)
 		return -1;
-	branch->beside = branch->running || branch->chain.count > MOST_LAYERS;
-	return 0;
+	branch->flat = !storage_stacks(branch->pool.kind);
+	branch->beside = branch->flat || branch->running || branch->chain.count > MOST_LAYERS;
+	return storage_pool_require(instance->server, branch->pool.name, error);
 }
 
 int branch_begin(struct branch *branch, struct error **error)
 {
-	if (prepare(branch, error) < 0)
+	if (branch_look(branch, error) < 0)
 		return -1;
 	const struct layer_row *top = &branch->chain.rows[0];
-	const char *driver = branch->pool.kind;
-	if (storage_layer_create(branch->instance->server->storage, driver, top, branch->token,
-				 error) < 0)
+	struct storage *storage = branch->instance->server->storage;
+	cleanup_free char *directory = storage_layer_directory(branch->token);
+	const struct layer_place place = {branch->pool.kind, branch->pool.name, directory};
+	if (branch->beside)
+		return snapshot_copy(branch->instance, &place, top, branch->running, error);
+	if (storage_layer_above(storage, &place, top, top->id_base, error) < 0)
 		return -1;
 	fault_point("snapshot.layer");
-	if (!branch->beside || snapshot_copy(branch->instance, driver, top, branch->token,
-					     branch->running, error) == 0)
-		return 0;
-	branch_abort(branch);
-	return -1;
+	return 0;
 }
 
 int branch_store(struct branch *branch, int64_t *layer, struct error **error)
@@ -64,7 +64,9 @@ int branch_store(struct branch *branch, int64_t *layer, struct error **error)
 		.parent_id = branch->beside ? top->parent_id : top->id,
 		.pool = branch->pool.name,
 		.directory = directory,
+		.image = branch->beside ? top->image : NULL,
 		.id_base = top->id_base,
+		.flat = branch->flat,
 	};
 	if (db_layer_create(db, &new, error) < 0)
 		return -1;
@@ -74,11 +76,13 @@ int branch_store(struct branch *branch, int64_t *layer, struct error **error)
 
 int branch_commit(struct branch *branch, struct error **error)
 {
-	return storage_layer_commit(branch->instance->server->storage, branch->pool.name,
-				    branch->token, error);
+	cleanup_free char *directory = storage_layer_directory(branch->token);
+	return storage_layer_commit(branch->instance->server->storage, branch->pool.name, directory,
+				    error);
 }
 
 void branch_abort(struct branch *branch)
 {
-	storage_layer_abort(branch->instance->server->storage, branch->pool.name, branch->token);
+	cleanup_free char *directory = storage_layer_directory(branch->token);
+	storage_layer_abort(branch->instance->server->storage, branch->pool.name, directory);
 }

@@ -1,5 +1,6 @@
 /* An instance like another one, or like a snapshot of it: above the same layers, so that nothing is copied
  * but, of one that runs, what it has written. */
+#include <stdlib.h>
 #include <string.h>
 #include <uuid/uuid.h>
 
@@ -21,6 +22,8 @@ struct copying {
 	struct branch branch;	 /* not of a snapshot */
 	struct layer_list below; /* of a snapshot: the uppermost is the one that it keeps */
 	struct instance_row *row;
+	struct object_row pool;
+	struct layer_place place; /* of the copy's own layer */
 };
 
 static void add_settings(json_t *config, const json_t *from)
@@ -84,42 +87,81 @@ static int read_source(struct copying *copying, struct instance_row *from, struc
 	return 0;
 }
 
-static int store(struct copying *copying, struct error **error)
+/* The layer that the copy is like. */
+static const struct layer_row *find_like(const struct copying *copying)
+{
+	return copying->below.count ? &copying->below.rows[0] : &copying->branch.chain.rows[0];
+}
+
+/* Before anything is stored: of a driver that stacks the layer to build on, else the copy itself. */
+static int prepare(struct copying *copying, struct error **error)
+{
+	struct server *server = copying->request->source->server;
+	if (!copying->below.count) {
+		if (!copying->row->flat_layer)
+			return branch_begin(&copying->branch, error);
+		if (branch_look(&copying->branch, error) < 0)
+			return -1;
+		return snapshot_copy(copying->branch.instance, &copying->place,
+				     &copying->branch.chain.rows[0], copying->branch.running,
+				     error);
+	}
+	return copying->row->flat_layer ? storage_layer_duplicate(server->storage, &copying->place,
+								  &copying->below.rows[0], error)
+					: 0;
+}
+
+static int store_rows(struct copying *copying, struct error **error)
 {
 	struct instance *source = copying->request->source;
 	struct server *server = source->server;
 	struct instance_row *row = copying->row;
+	const struct layer_row *like = find_like(copying);
 	bool all = !copying->request->snapshot && copying->request->snapshots;
-	const struct layer_row *like =
-		copying->below.count ? &copying->below.rows[0] : &copying->branch.chain.rows[0];
+	row->parent_layer = row->flat_layer ? 0 : like->id;
+	if (!row->flat_layer && !copying->below.count &&
+	    branch_store(&copying->branch, &row->parent_layer, error) < 0)
+		return -1;
+	if (db_instance_create(server->db, row, &server->ids, error) < 0 ||
+	    (all && db_snapshots_copy(server->db, source->id, row->id, error) < 0))
+		return -1;
+	return row->flat_layer ? 0
+			       : storage_layer_above(server->storage, &copying->place, like,
+						     row->id_base, error);
+}
+
+static int store(struct copying *copying, struct error **error)
+{
+	struct server *server = copying->request->source->server;
 	if (db_begin(server->db, DB_DURABLE, error) < 0)
 		return -1;
-	row->parent_layer = like->id;
-	if ((copying->below.count ||
-	     branch_store(&copying->branch, &row->parent_layer, error) == 0) &&
-	    db_instance_create(server->db, row, &server->ids, error) == 0 &&
-	    (!all || db_snapshots_copy(server->db, source->id, row->id, error) == 0) &&
-	    instance_make_volume(server, row, like, error) == 0) {
-		fault_point("copy.volume");
-		if (db_commit(server->db, error) == 0)
-			return 0;
-		storage_volume_abort(server->storage, row->pool, row->uuid);
+	if (store_rows(copying, error) < 0) {
+		db_rollback(server->db);
 		return -1;
 	}
-	db_rollback(server->db);
-	return -1;
+	fault_point("copy.volume");
+	return db_commit(server->db, error);
 }
 
 /* Both are stored by now: what is left is to rename. */
 static int commit(struct copying *copying, struct error **error)
 {
-	struct server *server = copying->request->source->server;
-	int result = copying->below.count ? 0 : branch_commit(&copying->branch, error);
+	struct storage *storage = copying->request->source->server->storage;
+	int result = copying->below.count || copying->row->flat_layer
+			     ? 0
+			     : branch_commit(&copying->branch, error);
 	fault_point("copy.committed");
-	if (storage_volume_commit(server->storage, copying->row->pool, copying->row->uuid, error) ==
-	    0)
-		return result;
-	return -1;
+	if (storage_layer_commit(storage, copying->place.pool, copying->place.directory, error) < 0)
+		return -1;
+	return result;
+}
+
+static void abort_copy(struct copying *copying)
+{
+	struct storage *storage = copying->request->source->server->storage;
+	storage_layer_abort(storage, copying->place.pool, copying->place.directory);
+	if (!copying->below.count && !copying->row->flat_layer)
+		branch_abort(&copying->branch);
 }
 
 static int copy_locked(struct copying *copying, struct error **error)
@@ -136,12 +178,12 @@ static int copy_locked(struct copying *copying, struct error **error)
 		return error_set(error, ERROR_UNSUPPORTED,
 				 "copies from pool %s to %s are not supported yet", from.pool,
 				 row->pool);
-	if (!copying->below.count && branch_begin(&copying->branch, error) < 0)
+	if (instance_place_volume(server, row, &copying->pool, &copying->place, error) < 0 ||
+	    prepare(copying, error) < 0)
 		return -1;
 	if (store(copying, error) == 0)
 		return commit(copying, error);
-	if (!copying->below.count)
-		branch_abort(&copying->branch);
+	abort_copy(copying);
 	return -1;
 }
 
@@ -158,6 +200,8 @@ int instance_copy(const struct copy_request *request, struct instance_row *row,
 	int result = copy_locked(&copying, error);
 	branch_clear(&copying.branch);
 	layer_list_clear(&copying.below);
+	object_row_clear(&copying.pool);
+	free((char *)copying.place.directory);
 	if (result == 0)
 		instance_announce(server, row);
 	else if (row->uuid)

@@ -1,4 +1,5 @@
 /* A new instance: image, row with an id range, root volume; all or nothing. */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <uuid/uuid.h>
@@ -99,45 +100,77 @@ int instance_check_new(struct server *server, struct instance_row *row, struct e
 	return result;
 }
 
-int instance_make_volume(struct server *server, const struct instance_row *row,
-			 const struct layer_row *above, struct error **error)
+int instance_place_volume(struct server *server, struct instance_row *row, struct object_row *pool,
+			  struct layer_place *place, struct error **error)
 {
-	cleanup_object_row struct object_row pool = {0};
-	if (db_object_get(server->db, &db_pools, row->pool, &pool, error) < 0)
+	if (storage_pool_require(server, row->pool, error) < 0 ||
+	    db_object_get(server->db, &db_pools, row->pool, pool, error) < 0)
 		return -1;
-	/* The id range is known once the row is stored; a crash in between leaves a
-	 * row without a volume or a volume without a row: storage_repair() knows both. */
-	const struct volume_request volume = {pool.name, row->uuid, row->id_base, above};
-	return storage_volume_create(server->storage, pool.kind, &volume, error);
+	row->flat_layer = !storage_stacks(pool->kind);
+	*place =
+		(struct layer_place){pool->kind, pool->name, storage_instance_directory(row->uuid)};
+	return 0;
 }
 
-static int store(struct server *server, struct instance_row *row, struct error **error)
+/* The id range is known once the row is stored; a whole tree needs none, and takes longer than the database
+ * should be kept for. */
+static int make_volume(struct server *server, const struct instance_row *row,
+		       const struct layer_place *place, bool stored, struct error **error)
 {
+	if (stored == row->flat_layer)
+		return 0;
+	return storage_layer_first(server, place, row->id_base, row->image, error);
+}
+
+static int store_rows(struct server *server, struct instance_row *row,
+		      const struct layer_place *place, struct error **error)
+{
+	cleanup_image_row struct image_row image = {0};
 	if (db_begin(server->db, DB_DURABLE, error) < 0)
 		return -1;
 	/* Seen in the same transaction: an image that is deleted now keeps its files for us. */
-	cleanup_image_row struct image_row image = {0};
 	if (db_image_get(server->db, row->image, &image, error) < 0 ||
 	    db_instance_create(server->db, row, &server->ids, error) < 0) {
 		db_rollback(server->db);
 		return -1;
 	}
 	fault_point("create.row");
-	if (instance_make_volume(server, row, NULL, error) < 0) {
+	if (make_volume(server, row, place, true, error) < 0) {
 		db_rollback(server->db);
 		return -1;
 	}
 	fault_point("create.volume");
-	if (db_commit(server->db, error) < 0) {
-		storage_volume_abort(server->storage, row->pool, row->uuid);
+	return db_commit(server->db, error);
+}
+
+/* A crash leaves a row without a volume or a volume without a row: storage_repair() knows both. */
+static int store_at(struct server *server, struct instance_row *row,
+		    const struct layer_place *place, struct error **error)
+{
+	if (storage_image_provide(server, place->driver, place->pool, row->image, error) < 0 ||
+	    make_volume(server, row, place, false, error) < 0)
+		return -1;
+	if (store_rows(server, row, place, error) < 0) {
+		storage_layer_abort(server->storage, place->pool, place->directory);
 		return -1;
 	}
 	fault_point("create.committed");
-	if (storage_volume_commit(server->storage, row->pool, row->uuid, error) == 0)
+	if (storage_layer_commit(server->storage, place->pool, place->directory, error) == 0)
 		return 0;
-	storage_volume_abort(server->storage, row->pool, row->uuid);
+	storage_layer_abort(server->storage, place->pool, place->directory);
 	db_instance_delete(server->db, row->id, NULL);
 	return -1;
+}
+
+static int store(struct server *server, struct instance_row *row, struct error **error)
+{
+	cleanup_object_row struct object_row pool = {0};
+	struct layer_place place;
+	if (instance_place_volume(server, row, &pool, &place, error) < 0)
+		return -1;
+	int result = store_at(server, row, &place, error);
+	free((char *)place.directory);
+	return result;
 }
 
 void instance_announce(struct server *server, const struct instance_row *row)

@@ -4,8 +4,9 @@
 
 #include <uuid/uuid.h>
 
-#include "db/layers.h"
+#include "db/objects.h"
 #include "instance/instance.h"
+#include "storage/storage.h"
 
 struct watcher;
 
@@ -58,9 +59,10 @@ int instance_check_request(struct server *server, const struct instance_request 
 /* Everything that the row means together with its profiles; assigns addresses, fills row->pool. */
 int instance_check_new(struct server *server, struct instance_row *row, struct error **error);
 
-/* @above: the layer that it begins with; NULL: the image. */
-int instance_make_volume(struct server *server, const struct instance_row *row,
-			 const struct layer_row *above, struct error **error);
+/* Where the volume of a new one is made, and whether that is flat (db/layers.h): row->flat_layer.
+ * The pool is at hand then. @pool is filled, and borrowed by @place; the directory is the caller's. */
+int instance_place_volume(struct server *server, struct instance_row *row, struct object_row *pool,
+			  struct layer_place *place, struct error **error);
 
 /* It is stored, and its volume there: into the registry, the log and the events. */
 void instance_announce(struct server *server, const struct instance_row *row);

@@ -50,17 +50,17 @@ static int fill(const struct snapshot_row *snapshot, const struct instance_row *
 	return 0;
 }
 
-/* @below: the layer that the snapshot keeps. */
-static int store(struct instance *instance, const struct layer_row *below, const char *token,
+/* @kept: the layer that the snapshot keeps. */
+static int store(struct instance *instance, const struct layer_row *kept, const char *directory,
 		 const struct instance_row *row, struct error **error)
 {
 	struct db *db = instance->server->db;
-	cleanup_free char *directory = storage_layer_directory(token);
 	struct layer_row layer = {
-		.parent_id = below->id,
-		.pool = below->pool,
-		.directory = directory,
-		.id_base = row->id_base,
+		.parent_id = row->flat_layer ? 0 : kept->id,
+		.pool = kept->pool,
+		.directory = (char *)directory,
+		.id_base = row->flat_layer ? kept->id_base : row->id_base,
+		.flat = row->flat_layer,
 	};
 	if (db_begin(db, DB_DURABLE, error) < 0)
 		return -1;
@@ -71,8 +71,19 @@ static int store(struct instance *instance, const struct layer_row *below, const
 	return -1;
 }
 
+static int make_layer(struct server *server, const struct layer_place *place,
+		      const struct layer_row *kept, const struct instance_row *row,
+		      struct error **error)
+{
+	if (storage_pool_require(server, place->pool, error) < 0)
+		return -1;
+	if (row->flat_layer)
+		return storage_layer_duplicate(server->storage, place, kept, error);
+	return storage_layer_above(server->storage, place, kept, row->id_base, error);
+}
+
 static int swap(struct instance *instance, const struct snapshot_row *snapshot,
-		const struct instance_row *row, struct error **error)
+		struct instance_row *row, struct error **error)
 {
 	struct server *server = instance->server;
 	cleanup_layer_list struct layer_list chain = {0};
@@ -80,16 +91,20 @@ static int swap(struct instance *instance, const struct snapshot_row *snapshot,
 	char token[UUID_STR_LEN];
 	instance_make_uuid(token);
 	if (db_layer_chain(server->db, snapshot->layer_id, &chain, error) < 0 ||
-	    db_object_get(server->db, &db_pools, row->pool, &pool, error) < 0 ||
-	    storage_layer_create(server->storage, pool.kind, &chain.rows[0], token, error) < 0)
+	    db_object_get(server->db, &db_pools, row->pool, &pool, error) < 0)
+		return -1;
+	cleanup_free char *directory = storage_layer_directory(token);
+	const struct layer_place place = {pool.kind, pool.name, directory};
+	row->flat_layer = !storage_stacks(pool.kind);
+	if (make_layer(server, &place, &chain.rows[0], row, error) < 0)
 		return -1;
 	fault_point("restore.layer");
-	if (store(instance, &chain.rows[0], token, row, error) < 0) {
-		storage_layer_abort(server->storage, pool.name, token);
+	if (store(instance, &chain.rows[0], directory, row, error) < 0) {
+		storage_layer_abort(server->storage, pool.name, directory);
 		return -1;
 	}
 	fault_point("restore.committed");
-	return storage_layer_commit(server->storage, pool.name, token, error);
+	return storage_layer_commit(server->storage, pool.name, directory, error);
 }
 
 static int restore_stopped(struct instance *instance, const char *name, struct error **error)

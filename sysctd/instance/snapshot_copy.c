@@ -167,28 +167,78 @@ static int copy_still(struct instance *instance, const struct cgroup *cgroup, js
 	return result;
 }
 
-static int copy_live(struct instance *instance, struct tree_copy *copy, struct error **error)
+static int copy_live(struct instance *instance, const struct cgroup *cgroup, struct tree_copy *copy,
+		     struct error **error)
 {
-	struct cgroup cgroup = CGROUP_INIT;
-	cleanup_free char *path = instance_cgroup_path(instance);
-	if (cgroup_open(&cgroup, path, error) < 0)
-		return -1;
 	json_t *unprotected = json_object();
-	int result = copy_running(&cgroup, unprotected, copy, error);
+	int result = copy_running(cgroup, unprotected, copy, error);
 	if (result == 0)
-		result = copy_still(instance, &cgroup, unprotected, copy, error);
+		result = copy_still(instance, cgroup, unprotected, copy, error);
 	json_decref(unprotected);
-	cgroup_close(&cgroup);
 	return result;
 }
 
-int snapshot_copy(struct instance *instance, const char *driver, const struct layer_row *top,
-		  const char *token, bool running, struct error **error)
+/* ---- at once ---- */
+
+/* Else what was written before is written out while the instance is held. */
+static void write_out(const struct storage *storage, const struct layer_row *top)
 {
-	cleanup_tree_copy struct tree_copy *copy =
-		storage_layer_copy(instance->server->storage, driver, top, token, error);
-	if (!copy || (running ? copy_live(instance, copy, error) : tree_copy_run(copy, error)) < 0)
+	cleanup_free char *path = storage_layer_path(storage, top);
+	cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		syncfs(fd);
+}
+
+static int clone_live(struct instance *instance, const struct cgroup *cgroup,
+		      const struct layer_place *place, const struct layer_row *top,
+		      struct error **error)
+{
+	bool frozen_before = instance_get_state(instance) == INSTANCE_FROZEN;
+	write_out(instance->server->storage, top);
+	long long start = microseconds();
+	if (!frozen_before && freeze(instance, cgroup, error) < 0)
 		return -1;
-	/* Else a loss of power would leave a snapshot with holes. */
-	return tree_copy_sync(copy, error);
+	fault_point("snapshot.frozen");
+	int result = storage_layer_clone(instance->server->storage, place, top, error);
+	if (!frozen_before)
+		thaw(instance, cgroup);
+	log_event(LOG_LEVEL_DEBUG, instance->name, "snapshot frozen_us=%lld",
+		  microseconds() - start);
+	return result;
+}
+
+/* ---- either ---- */
+
+static int copy_files(struct instance *instance, const struct cgroup *cgroup,
+		      const struct layer_place *place, const struct layer_row *top,
+		      struct error **error)
+{
+	struct storage *storage = instance->server->storage;
+	cleanup_tree_copy struct tree_copy *copy = storage_layer_copy(storage, place, top, error);
+	if (!copy)
+		return -1;
+	fault_point("snapshot.layer");
+	/* Synced: else a loss of power would leave a snapshot with holes. */
+	if ((cgroup ? copy_live(instance, cgroup, copy, error) : tree_copy_run(copy, error)) == 0 &&
+	    tree_copy_sync(copy, error) == 0)
+		return 0;
+	storage_layer_abort(storage, place->pool, place->directory);
+	return -1;
+}
+
+int snapshot_copy(struct instance *instance, const struct layer_place *place,
+		  const struct layer_row *top, bool running, struct error **error)
+{
+	bool clones = storage_clones(place->driver) && strcmp(place->pool, top->pool) == 0;
+	struct cgroup cgroup = CGROUP_INIT;
+	cleanup_free char *path = instance_cgroup_path(instance);
+	if (!running)
+		return clones ? storage_layer_clone(instance->server->storage, place, top, error)
+			      : copy_files(instance, NULL, place, top, error);
+	if (cgroup_open(&cgroup, path, error) < 0)
+		return -1;
+	int result = clones ? clone_live(instance, &cgroup, place, top, error)
+			    : copy_files(instance, &cgroup, place, top, error);
+	cgroup_close(&cgroup);
+	return result;
 }

@@ -8,6 +8,7 @@
 #include "db/layers.h"
 #include "db/snapshots.h"
 #include "instance/instance.h"
+#include "storage/storage.h"
 
 struct snapshot_request {
 	const char *name; /* "" or NULL: by snapshots.pattern */
@@ -37,10 +38,10 @@ int instance_snapshot_delete(struct instance *instance, const char *name, struct
 
 /* ---- between its files ---- */
 
-/* Fills a layer beside @top that is not committed yet (".new-TOKEN") with what the instance has in
- * that one, of a single instant also while it runs. */
-int snapshot_copy(struct instance *instance, const char *driver, const struct layer_row *top,
-		  const char *token, bool running, struct error **error);
+/* Makes a layer beside @top with what the instance has in that one, of a single instant also while it
+ * runs; then storage_layer_commit(), or storage_layer_abort(). */
+int snapshot_copy(struct instance *instance, const struct layer_place *place,
+		  const struct layer_row *top, bool running, struct error **error);
 
 /* "/1.0/instances/NAME/snapshots/SNAPSHOT" lifecycle event; "instance-snapshot-created". */
 void snapshot_publish(struct instance *instance, const char *action, const char *name);

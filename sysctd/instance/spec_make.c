@@ -210,13 +210,12 @@ static json_t *make_extension(struct instance *instance, const json_t *config, j
 static json_t *make_rootfs(struct instance *instance, const struct instance_row *row,
 			   struct error **error)
 {
-	cleanup_object_row struct object_row pool = {0};
 	struct server *server = instance->server;
 	cleanup_layer_list struct layer_list chain = {0};
-	if (db_object_get(server->db, &db_pools, row->pool, &pool, error) < 0 ||
+	if (storage_pool_require(server, row->pool, error) < 0 ||
 	    db_layer_chain(server->db, row->layer_id, &chain, error) < 0)
 		return NULL;
-	return storage_layers_describe(server->storage, pool.kind, &chain, row->image, error);
+	return storage_layers_describe(server->storage, &chain, error);
 }
 
 int instance_expand(struct server *server, const struct instance_row *row, json_t **config,

@@ -63,10 +63,11 @@ int idmap_user_namespace(uid_t from, uid_t to, unsigned int count, struct error 
 	return fd;
 }
 
-int idmap_attach(const char *source, const char *target, int user_namespace, struct error **error)
+int idmap_attach(const char *source, const char *target, int user_namespace, bool writable,
+		 struct error **error)
 {
 	struct mount_attr attributes = {
-		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV,
+		.attr_set = MOUNT_ATTR_NODEV | (writable ? 0 : MOUNT_ATTR_RDONLY),
 	};
 	if (user_namespace >= 0) {
 		attributes.attr_set |= MOUNT_ATTR_IDMAP;

@@ -3,6 +3,7 @@
 #define SYSCT_IDMAP_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "error.h"
@@ -18,9 +19,11 @@ int idmap_write(pid_t pid, const json_t *uid_mappings, const json_t *gid_mapping
 int idmap_user_namespace(uid_t from, uid_t to, unsigned int count, struct error **error);
 
 /**
- * idmap_attach - mount @source again at @target, read-only, through @user_namespace.
+ * idmap_attach - mount @source again at @target, through @user_namespace.
  * @target: a directory relative to the working directory or absolute. @user_namespace -1: as it is.
+ * @writable: else it is read-only.
  */
-int idmap_attach(const char *source, const char *target, int user_namespace, struct error **error);
+int idmap_attach(const char *source, const char *target, int user_namespace, bool writable,
+		 struct error **error);
 
 #endif

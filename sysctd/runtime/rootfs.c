@@ -43,7 +43,8 @@ static int shift_to(struct shift *shift, uid_t base, uid_t root, struct error **
 }
 
 static int attach_layer(const struct spec *spec, const json_t *layer, const char *point,
-			int user_namespace, struct shift *shift, struct error **error)
+			int user_namespace, struct shift *shift, bool writable,
+			struct error **error)
 {
 	const char *path = text_of(layer, "path");
 	uid_t base = (uid_t)json_integer_value(json_object_get(layer, "base"));
@@ -52,12 +53,12 @@ static int attach_layer(const struct spec *spec, const json_t *layer, const char
 	if (make_point(point, error) < 0)
 		return -1;
 	if (base == 0)
-		return idmap_attach(path, point, user_namespace, error);
+		return idmap_attach(path, point, user_namespace, writable, error);
 	if (base == spec->root_uid) /* its own, kept by a snapshot */
-		return idmap_attach(path, point, -1, error);
+		return idmap_attach(path, point, -1, writable, error);
 	return shift_to(shift, base, spec->root_uid, error) < 0
 		       ? -1
-		       : idmap_attach(path, point, shift->fd, error);
+		       : idmap_attach(path, point, shift->fd, writable, error);
 }
 
 /* "l0:l1:…", relative to the working directory, so that no name needs escaping. */
@@ -76,7 +77,8 @@ static int attach_layers(const struct spec *spec, int user_namespace, struct str
 			result = error_set(error, ERROR_UNSUPPORTED, "more than %d layers",
 					   MAX_LAYERS);
 		else
-			result = attach_layer(spec, layer, point, user_namespace, &shift, error);
+			result = attach_layer(spec, layer, point, user_namespace, &shift, false,
+					      error);
 		if (result < 0)
 			break;
 		strbuf_printf(lower, "%s%s", i ? ":" : "", point);
@@ -117,10 +119,22 @@ static int mount_overlay(const struct spec *spec, const char *lower, struct erro
 	return 0;
 }
 
+/* A whole tree, which needs nothing below it. */
+static int mount_tree(const struct spec *spec, int user_namespace, struct error **error)
+{
+	struct shift shift = {0, -1};
+	int result = attach_layer(spec, spec->rootfs, ROOTFS_DIRECTORY, user_namespace, &shift,
+				  true, error);
+	cleanup_close_fd(&shift.fd);
+	return result;
+}
+
 int rootfs_mount(const struct spec *spec, int user_namespace, struct error **error)
 {
 	cleanup_strbuf struct strbuf lower = {0};
 	const char *driver = text_of(spec->rootfs, "driver");
+	if (driver && strcmp(driver, "bind") == 0)
+		return mount_tree(spec, user_namespace, error);
 	if (!driver || strcmp(driver, "overlay") != 0)
 		return error_set(error, ERROR_UNSUPPORTED, "root file system driver \"%s\"",
 				 driver ? driver : "");

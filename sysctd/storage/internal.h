@@ -13,8 +13,12 @@
 enum storage_kind { STORAGE_IMAGES, STORAGE_INSTANCES, STORAGE_LAYERS, STORAGE_KIND_COUNT };
 
 struct storage {
-	char *root; /* STATE/storage-pools */
-	pthread_mutex_t lock;
+	char *root;		 /* STATE/storage-pools */
+	char *disks;		 /* STATE/disks: files that pools are in */
+	pthread_mutex_t pools;	 /* held while a pool is made, mounted or removed */
+	pthread_mutex_t images;	 /* while an image is copied into another pool */
+	pthread_mutex_t reclaim; /* while something is removed in the background */
+	pthread_mutex_t lock;	 /* of what follows */
 	pthread_cond_t wake;
 	pthread_t reclaimer;
 	bool reclaimer_runs;
@@ -28,11 +32,17 @@ const char *storage_kind_directory(enum storage_kind kind); /* "images" */
 char *storage_path(const struct storage *storage, const char *pool, enum storage_kind kind,
 		   const char *prefix, const char *name);
 
-/* The caller frees it. */
-char *storage_layer_path(const struct storage *storage, const struct layer_row *layer);
+/* ROOT/POOL/layers/.new-TOKEN; the caller frees it. */
+char *storage_new_path(const struct storage *storage, const char *pool, const char *directory);
+
+/* Removes a directory with a tree in it, subvolumes among it. Missing is no error. */
+int storage_remove_at(int dirfd, const char *name, struct error **error);
 
 /* Makes an empty directory, in place of a half made one with the same name. */
 int storage_make_fresh(const char *path, struct error **error);
+
+/* At start: pools that were being made or removed when the daemon died go. */
+int storage_pools_repair(struct server *server, struct error **error);
 
 /* Starts and ends the thread of reclaim.c. */
 int storage_reclaimer_start(struct storage *storage, struct error **error);

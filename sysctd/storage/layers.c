@@ -9,6 +9,7 @@
 #include "db/layers.h"
 #include "fault.h"
 #include "file.h"
+#include "image/store.h"
 #include "log.h"
 #include "memory.h"
 #include "server.h"
@@ -19,87 +20,248 @@ char *storage_layer_directory(const char *token)
 	return memory_printf("%s/%s", storage_kind_directory(STORAGE_LAYERS), token);
 }
 
+char *storage_instance_directory(const char *uuid)
+{
+	return memory_printf("%s/%s", storage_kind_directory(STORAGE_INSTANCES), uuid);
+}
+
 char *storage_layer_path(const struct storage *storage, const struct layer_row *layer)
 {
 	return memory_printf("%s/%s/%s", storage->root, layer->pool, layer->directory);
 }
 
-static const struct storage_driver *find_driver(const char *name, struct error **error)
+static char *tree_path(const struct storage *storage, const struct layer_row *layer)
 {
-	const struct storage_driver *driver = storage_driver_find(name);
-	if (!driver)
-		error_set(error, ERROR_UNSUPPORTED, "storage driver \"%s\" is not supported", name);
-	return driver;
+	return memory_printf("%s/%s/%s/%s", storage->root, layer->pool, layer->directory,
+			     layer->flat ? "rootfs" : "upper");
 }
 
-int storage_layer_create(struct storage *storage, const char *driver, const struct layer_row *like,
-			 const char *token, struct error **error)
+char *storage_new_path(const struct storage *storage, const char *pool, const char *directory)
 {
-	const struct storage_driver *functions = find_driver(driver, error);
-	cleanup_free char *place = storage_layer_path(storage, like);
-	cleanup_free char *path =
-		storage_path(storage, like->pool, STORAGE_LAYERS, STORAGE_NEW, token);
-	if (!functions || storage_make_fresh(path, error) < 0)
-		return -1;
-	if (functions->layer_create(path, place, like->id_base, like->id_base, error) == 0)
+	const char *name = strrchr(directory, '/') + 1;
+	return memory_printf("%s/%s/%.*s" STORAGE_NEW "%s", storage->root, pool,
+			     (int)(name - directory), directory, name);
+}
+
+bool storage_stacks(const char *driver)
+{
+	const struct storage_driver *functions = storage_driver_find(driver, NULL);
+	return functions && functions->stack;
+}
+
+bool storage_clones(const char *driver)
+{
+	const struct storage_driver *functions = storage_driver_find(driver, NULL);
+	return functions && functions->tree_clone;
+}
+
+/* ---- making ---- */
+
+/* The empty directory that becomes the layer; the caller frees the path. */
+static char *begin(struct storage *storage, const struct layer_place *place,
+		   const struct storage_driver **driver, struct error **error)
+{
+	*driver = storage_driver_find(place->driver, error);
+	char *path = *driver ? storage_new_path(storage, place->pool, place->directory) : NULL;
+	if (path && storage_make_fresh(path, error) == 0)
+		return path;
+	free(path);
+	return NULL;
+}
+
+static int end(int result, const char *path, const struct layer_place *place, struct error **error)
+{
+	if (result == 0)
 		return 0;
-	file_remove_tree_at(AT_FDCWD, path, NULL);
-	return error_prefix(error, "creating a layer in pool %s", like->pool);
+	storage_remove_at(AT_FDCWD, path, NULL);
+	return error_prefix(error, "creating a layer in pool %s", place->pool);
 }
 
-struct tree_copy *storage_layer_copy(struct storage *storage, const char *driver,
-				     const struct layer_row *source, const char *token,
-				     struct error **error)
+static struct tree_copy *open_copy(const char *from, const char *to, struct error **error)
 {
-	const struct storage_driver *functions = find_driver(driver, error);
-	cleanup_free char *from = storage_layer_path(storage, source);
-	cleanup_free char *to =
-		storage_path(storage, source->pool, STORAGE_LAYERS, STORAGE_NEW, token);
-	return functions ? functions->layer_copy(from, to, error) : NULL;
+	cleanup_close int source = open(from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_close int target = open(to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (source >= 0 && target >= 0)
+		return tree_copy_new(steal_fd(&source), steal_fd(&target));
+	error_errno(error, errno, "opening %s", source < 0 ? from : to);
+	return NULL;
 }
 
-int storage_layer_commit(struct storage *storage, const char *pool, const char *token,
+static int run_copy(const char *from, const char *to, struct error **error)
+{
+	cleanup_tree_copy struct tree_copy *copy = open_copy(from, to, error);
+	return copy && tree_copy_run(copy, error) == 0 ? tree_copy_sync(copy, error) : -1;
+}
+
+/* @from: a directory with "rootfs" in it, for the new one @path. */
+static int copy_flat(const struct storage_driver *driver, const char *from, const char *path,
+		     bool same_pool, struct error **error)
+{
+	cleanup_free char *source = memory_printf("%s/rootfs", from);
+	cleanup_free char *target = memory_printf("%s/rootfs", path);
+	if (same_pool && driver->tree_clone)
+		return driver->tree_clone(from, path, error);
+	return driver->tree_create(path, error) < 0 ? -1 : run_copy(source, target, error);
+}
+
+static int fill_from_image(struct server *server, const struct storage_driver *driver,
+			   const struct layer_place *place, const char *path,
+			   const char *fingerprint, struct error **error)
+{
+	const char *pool = driver->keeps_images ? place->pool : image_pool(server);
+	cleanup_free char *image = storage_image_path(server->storage, pool, fingerprint);
+	if (access(image, F_OK) < 0)
+		return error_set(error, ERROR_NOT_FOUND, "image %s is missing from pool %s",
+				 fingerprint, pool);
+	return copy_flat(driver, image, path, driver->keeps_images, error);
+}
+
+int storage_layer_first(struct server *server, const struct layer_place *place, uint32_t id_base,
+			const char *fingerprint, struct error **error)
+{
+	const struct storage_driver *driver;
+	cleanup_free char *path = begin(server->storage, place, &driver, error);
+	if (!path)
+		return -1;
+	int result = driver->stack
+			     ? driver->stack->first(path, id_base, error)
+			     : fill_from_image(server, driver, place, path, fingerprint, error);
+	return end(result, path, place, error);
+}
+
+int storage_layer_above(struct storage *storage, const struct layer_place *place,
+			const struct layer_row *below, uint32_t id_base, struct error **error)
+{
+	const struct storage_driver *driver;
+	cleanup_free char *tree = tree_path(storage, below);
+	cleanup_free char *path = begin(storage, place, &driver, error);
+	if (!path)
+		return -1;
+	return end(driver->stack->above(path, tree, below->id_base, id_base, error), path, place,
+		   error);
+}
+
+int storage_layer_empty(struct storage *storage, const struct layer_place *place,
+			struct error **error)
+{
+	const struct storage_driver *driver;
+	cleanup_free char *path = begin(storage, place, &driver, error);
+	return path ? end(driver->tree_create(path, error), path, place, error) : -1;
+}
+
+struct tree_copy *storage_layer_copy(struct storage *storage, const struct layer_place *place,
+				     const struct layer_row *source, struct error **error)
+{
+	cleanup_free char *from = tree_path(storage, source);
+	cleanup_free char *path = storage_new_path(storage, place->pool, place->directory);
+	cleanup_free char *to = memory_printf("%s/%s", path, source->flat ? "rootfs" : "upper");
+	int made = source->flat
+			   ? storage_layer_empty(storage, place, error)
+			   : storage_layer_above(storage, place, source, source->id_base, error);
+	struct tree_copy *copy = made < 0 ? NULL : open_copy(from, to, error);
+	if (made == 0 && !copy)
+		storage_remove_at(AT_FDCWD, path, NULL);
+	return copy;
+}
+
+int storage_layer_clone(struct storage *storage, const struct layer_place *place,
+			const struct layer_row *source, struct error **error)
+{
+	const struct storage_driver *driver;
+	cleanup_free char *from = storage_layer_path(storage, source);
+	cleanup_free char *path = begin(storage, place, &driver, error);
+	return path ? end(driver->tree_clone(from, path, error), path, place, error) : -1;
+}
+
+int storage_layer_duplicate(struct storage *storage, const struct layer_place *place,
+			    const struct layer_row *source, struct error **error)
+{
+	if (source->flat && storage_clones(place->driver))
+		return storage_layer_clone(storage, place, source, error);
+	cleanup_tree_copy struct tree_copy *copy =
+		storage_layer_copy(storage, place, source, error);
+	if (!copy)
+		return -1;
+	if (tree_copy_run(copy, error) == 0 && tree_copy_sync(copy, error) == 0)
+		return 0;
+	storage_layer_abort(storage, place->pool, place->directory);
+	return -1;
+}
+
+int storage_layer_commit(struct storage *storage, const char *pool, const char *directory,
 			 struct error **error)
 {
-	cleanup_free char *new = storage_path(storage, pool, STORAGE_LAYERS, STORAGE_NEW, token);
-	cleanup_free char *path = storage_path(storage, pool, STORAGE_LAYERS, "", token);
+	cleanup_free char *new = storage_new_path(storage, pool, directory);
+	cleanup_free char *path = memory_printf("%s/%s/%s", storage->root, pool, directory);
 	return rename(new, path) < 0 ? error_errno(error, errno, "creating %s", path) : 0;
 }
 
-void storage_layer_abort(struct storage *storage, const char *pool, const char *token)
+void storage_layer_abort(struct storage *storage, const char *pool, const char *directory)
 {
-	cleanup_free char *new = storage_path(storage, pool, STORAGE_LAYERS, STORAGE_NEW, token);
-	file_remove_tree_at(AT_FDCWD, new, NULL);
+	cleanup_free char *new = storage_new_path(storage, pool, directory);
+	storage_remove_at(AT_FDCWD, new, NULL);
 }
 
-json_t *storage_layers_describe(struct storage *storage, const char *driver,
-				const struct layer_list *chain, const char *fingerprint,
+/* ---- mounting ---- */
+
+static json_t *describe_flat(const struct storage *storage, const struct layer_row *layer)
+{
+	cleanup_free char *path = tree_path(storage, layer);
+	return json_pack("{s:s, s:s, s:I}", "driver", "bind", "path", path, "base",
+			 (json_int_t)layer->id_base);
+}
+
+static void add_lower(json_t *lower, const char *path, uint32_t id_base)
+{
+	json_array_append_new(lower,
+			      json_pack("{s:s, s:I}", "path", path, "base", (json_int_t)id_base));
+}
+
+static int add_image(struct storage *storage, const struct layer_row *lowest, json_t *lower,
+		     struct error **error)
+{
+	if (!lowest->image || !storage_image_exists(storage, lowest->pool, lowest->image))
+		return error_set(error, ERROR_NOT_FOUND, "image %s is missing from pool %s",
+				 lowest->image ? lowest->image : "", lowest->pool);
+	cleanup_free char *image = storage_image_path(storage, lowest->pool, lowest->image);
+	cleanup_free char *path = memory_printf("%s/rootfs", image);
+	add_lower(lower, path, 0);
+	return 0;
+}
+
+/* overlayfs.rst, "Multiple lower layers": the first of the list is the uppermost. */
+static json_t *describe_stacked(struct storage *storage, const struct layer_list *chain,
 				struct error **error)
 {
-	const struct storage_driver *functions = find_driver(driver, error);
+	const struct layer_row *lowest = &chain->rows[chain->count - 1];
+	cleanup_free char *path = storage_layer_path(storage, &chain->rows[0]);
+	cleanup_free char *upper = memory_printf("%s/upper", path);
+	cleanup_free char *work = memory_printf("%s/work", path);
+	json_t *lower = json_array();
+	for (size_t i = 1; i < chain->count; i++) {
+		cleanup_free char *below = tree_path(storage, &chain->rows[i]);
+		add_lower(lower, below, chain->rows[i].id_base);
+	}
+	if (!lowest->flat && add_image(storage, lowest, lower, error) < 0) {
+		json_decref(lower);
+		return NULL;
+	}
+	return json_pack("{s:s, s:o, s:s, s:s, s:{s:s}}", "driver", "overlay", "lower", lower,
+			 "upper", upper, "work", work, "options", "redirect_dir", "on");
+}
+
+json_t *storage_layers_describe(struct storage *storage, const struct layer_list *chain,
+				struct error **error)
+{
 	const struct layer_row *top = &chain->rows[0];
 	cleanup_free char *path = storage_layer_path(storage, top);
-	if (!functions)
-		return NULL;
 	if (access(path, F_OK) < 0) {
 		error_set(error, ERROR_NOT_FOUND, "the root volume is missing from pool %s (%s)",
 			  top->pool, top->directory);
 		return NULL;
 	}
-	if (!fingerprint || !storage_image_exists(storage, top->pool, fingerprint)) {
-		error_set(error, ERROR_NOT_FOUND, "image %s is missing from pool %s",
-			  fingerprint ? fingerprint : "", top->pool);
-		return NULL;
-	}
-	cleanup_free char *image = storage_image_path(storage, top->pool, fingerprint);
-	json_t *rootfs = functions->describe(path, image);
-	for (size_t i = chain->count; i-- > 1;) {
-		cleanup_free char *below = storage_layer_path(storage, &chain->rows[i]);
-		functions->describe_below(rootfs, below, chain->rows[i].id_base);
-	}
-	return rootfs;
+	return top->flat ? describe_flat(storage, top) : describe_stacked(storage, chain, error);
 }
-
 /* ---- taking away ---- */
 
 static int discard(struct storage *storage, const struct layer_row *layer, struct error **error)
@@ -119,6 +281,9 @@ int storage_layers_sweep(struct server *server, struct error **error)
 	if (db_layers_dead(server->db, &dead, error) < 0)
 		return -1;
 	for (size_t i = 0; i < dead.count; i++) {
+		/* Else its row would go while its files are on a disk that comes back. */
+		if (!storage_pool_available(server->storage, dead.rows[i].pool))
+			continue;
 		if (discard(server->storage, &dead.rows[i], error) < 0)
 			return -1;
 		fault_point("layers.discarded");

@@ -14,23 +14,24 @@
 
 #include "cleanup.h"
 #include "memory.h"
-#include "storage/storage.h"
+#include "storage/driver.h"
+#include "storage/tree_copy.h"
 
-static int pool_create(const char *pool_path, struct error **error)
+static int check(const char *path, struct error **error)
 {
 	struct statfs status;
-	if (strpbrk(pool_path, ",:\\"))
+	if (strpbrk(path, ",:\\"))
 		return error_set(
 			error, ERROR_INVALID,
 			"%s: the overlay driver needs a path without \",\", \":\" and \"\\\"",
-			pool_path);
-	if (statfs(pool_path, &status) < 0)
-		return error_errno(error, errno, "looking at %s", pool_path);
+			path);
+	if (statfs(path, &status) < 0)
+		return error_errno(error, errno, "looking at %s", path);
 	if (status.f_type == OVERLAYFS_SUPER_MAGIC)
 		return error_set(error, ERROR_UNSUPPORTED,
 				 "%s is on an overlay, which cannot be the upper of another: "
 				 "put it on another file system",
-				 pool_path);
+				 path);
 	return 0;
 }
 
@@ -43,7 +44,7 @@ static int make_owned(int directory, const char *name, uid_t owner, mode_t mode,
 	return 0;
 }
 
-static int volume_create(const char *path, uint32_t id_base, struct error **error)
+static int first(const char *path, uint32_t id_base, struct error **error)
 {
 	cleanup_close int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory < 0)
@@ -54,55 +55,26 @@ static int volume_create(const char *path, uint32_t id_base, struct error **erro
 	return make_owned(directory, "work", 0, 0700, error);
 }
 
-static int open_directory(const char *path, const char *name, struct error **error)
+static int above(const char *path, const char *place, uint32_t place_base, uint32_t id_base,
+		 struct error **error)
 {
-	cleanup_free char *whole = memory_printf("%s/%s", path, name);
-	int fd = open(whole, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? error_errno(error, errno, "opening %s", whole) : fd;
-}
-
-static int layer_create(const char *path, const char *place, uint32_t place_base, uint32_t id_base,
-			struct error **error)
-{
-	if (volume_create(path, id_base, error) < 0)
+	if (first(path, id_base, error) < 0)
 		return -1;
-	cleanup_close int old = open_directory(place, "upper", error);
-	cleanup_close int new = old < 0 ? -1 : open_directory(path, "upper", error);
-	return new < 0 ? -1 : tree_copy_root(old, new, (int64_t)id_base - place_base, error);
+	cleanup_free char *upper = memory_printf("%s/upper", path);
+	cleanup_close int old = open(place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_close int new = open(upper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (old < 0 || new < 0)
+		return error_errno(error, errno, "opening %s", old < 0 ? place : upper);
+	return tree_copy_root(old, new, (int64_t)id_base - place_base, error);
 }
 
-static struct tree_copy *layer_copy(const char *path, const char *target, struct error **error)
-{
-	cleanup_close int from = open_directory(path, "upper", error);
-	cleanup_close int to = from < 0 ? -1 : open_directory(target, "upper", error);
-	return to < 0 ? NULL : tree_copy_new(steal_fd(&from), steal_fd(&to));
-}
-
-static json_t *describe(const char *layer_path, const char *image_path)
-{
-	cleanup_free char *lower = memory_printf("%s/rootfs", image_path);
-	cleanup_free char *upper = memory_printf("%s/upper", layer_path);
-	cleanup_free char *work = memory_printf("%s/work", layer_path);
-	return json_pack("{s:s, s:[{s:s, s:i}], s:s, s:s, s:{s:s}}", "driver", "overlay", "lower",
-			 "path", lower, "base", 0, "upper", upper, "work", work, "options",
-			 "redirect_dir", "on");
-}
-
-/* overlayfs.rst, "Multiple lower layers": the first of the list is the uppermost. */
-static void describe_below(json_t *rootfs, const char *layer_path, uint32_t id_base)
-{
-	cleanup_free char *path = memory_printf("%s/upper", layer_path);
-	json_array_insert_new(json_object_get(rootfs, "lower"), 0,
-			      json_pack("{s:s, s:I}", "path", path, "base", (json_int_t)id_base));
-}
+static const struct storage_stack stack = {first, above};
 
 const struct storage_driver storage_overlay = {
 	.name = "overlay",
-	.help = "read-only image layers below a writable layer, on any file system",
-	.pool_create = pool_create,
-	.volume_create = volume_create,
-	.layer_create = layer_create,
-	.layer_copy = layer_copy,
-	.describe = describe,
-	.describe_below = describe_below,
+	.help = "layers above read-only images, on any file system that can be an upper",
+	.stack = &stack,
+	.keeps_images = true,
+	.check = check,
+	.tree_create = storage_plain_tree,
 };

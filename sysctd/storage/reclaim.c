@@ -30,7 +30,7 @@ static void reclaim_directory(struct storage *storage, const char *path)
 		cleanup_error struct error *error = NULL;
 		if (strncmp(entry->d_name, STORAGE_DELETED, strlen(STORAGE_DELETED)) != 0)
 			continue;
-		if (file_remove_tree_at(dirfd(dir), entry->d_name, &error) < 0)
+		if (storage_remove_at(dirfd(dir), entry->d_name, &error) < 0)
 			log_event(LOG_LEVEL_WARNING, NULL, "reclaiming %s/%s: %s", path,
 				  entry->d_name, error_message(error));
 	}
@@ -45,7 +45,10 @@ static void reclaim_all(struct storage *storage)
 			cleanup_free char *path =
 				memory_printf("%s/%s/%s", storage->root, pool->d_name,
 					      storage_kind_directory(kind));
+			/* A pool that is to be deleted is not in use for this then. */
+			pthread_mutex_lock(&storage->reclaim);
 			reclaim_directory(storage, path);
+			pthread_mutex_unlock(&storage->reclaim);
 		}
 }
 

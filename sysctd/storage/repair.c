@@ -29,12 +29,13 @@ static bool has_prefix(const char *text, const char *prefix)
 static int repair_new(struct server *server, const char *pool, const char *uuid,
 		      const struct instance_row *row, struct error **error)
 {
+	cleanup_free char *directory = storage_instance_directory(uuid);
 	if (row) {
 		log_event(LOG_LEVEL_INFO, row->name, "finishing the creation of its volume");
-		return storage_volume_commit(server->storage, pool, uuid, error);
+		return storage_layer_commit(server->storage, pool, directory, error);
 	}
 	log_event(LOG_LEVEL_INFO, NULL, "removing half made volume %s", uuid);
-	storage_volume_abort(server->storage, pool, uuid);
+	storage_layer_abort(server->storage, pool, directory);
 	return 0;
 }
 
@@ -90,9 +91,9 @@ static int repair_layer(struct server *server, const char *pool, const char *nam
 	if (db_layer_known(server->db, pool, directory, &known, error) < 0)
 		return -1;
 	if (is_new && known)
-		return storage_layer_commit(server->storage, pool, token, error);
+		return storage_layer_commit(server->storage, pool, directory, error);
 	if (is_new)
-		storage_layer_abort(server->storage, pool, token);
+		storage_layer_abort(server->storage, pool, directory);
 	else if (!known)
 		log_event(LOG_LEVEL_WARNING, NULL,
 			  "layer %s in pool %s belongs to nothing in the database; left alone",
@@ -122,18 +123,17 @@ static int repair_top(struct server *server, const struct object_row *pool,
 	if (db_layer_chain(server->db, row->layer_id, &chain, error) < 0)
 		return -1;
 	const struct layer_row *top = &chain.rows[0];
-	const char *token = strrchr(top->directory, '/') + 1;
-	cleanup_free char *path =
-		memory_printf("%s/%s/%s", server->storage->root, pool->name, top->directory);
+	cleanup_free char *path = storage_layer_path(server->storage, top);
+	const struct layer_place place = {pool->kind, pool->name, top->directory};
 	if (chain.count < 2 || access(path, F_OK) == 0)
 		return 0;
 	log_event(
 		LOG_LEVEL_WARNING, row->name,
 		"the layer above its last snapshot is gone, as after a loss of power: an empty one "
 		"takes its place");
-	if (storage_layer_create(server->storage, pool->kind, &chain.rows[1], token, error) < 0)
+	if (storage_layer_above(server->storage, &place, &chain.rows[1], top->id_base, error) < 0)
 		return -1;
-	return storage_layer_commit(server->storage, pool->name, token, error);
+	return storage_layer_commit(server->storage, pool->name, top->directory, error);
 }
 
 static void repair_tops(struct server *server, const struct object_row *pool,
@@ -162,13 +162,14 @@ int storage_repair(struct server *server, struct error **error)
 {
 	cleanup_object_list struct object_list pools = {0};
 	cleanup_instance_list struct instance_list list = {0};
-	if (db_object_list(server->db, &db_pools, &pools, error) < 0 ||
+	if (storage_pools_repair(server, error) < 0 ||
+	    db_object_list(server->db, &db_pools, &pools, error) < 0 ||
 	    db_instance_list(server->db, &list, error) < 0)
 		return -1;
 	for (size_t i = 0; i < pools.count; i++) {
 		const struct object_row *pool = &pools.rows[i];
-		if (storage_pool_prepare(server->storage, pool->name, pool->kind, error) < 0)
-			return error_prefix(error, "pool %s", pool->name);
+		if (!storage_pool_available(server->storage, pool->name))
+			continue;
 		repair_images(server, pool->name);
 		if (repair_volumes(server, pool->name, &list, error) < 0 ||
 		    repair_layers(server, pool->name, error) < 0)

@@ -17,87 +17,77 @@
 #include <stdint.h>
 
 #include "db/layers.h"
+#include "db/objects.h"
 #include "error.h"
+#include "storage/driver.h"
 #include "storage/tree_copy.h"
 
 struct server;
 struct storage;
 
-/* What a pool of one driver can do (storage/overlay.c). */
-struct storage_driver {
-	const char *name;
-	const char *help;
-	/* Checks that @pool_path can be used, and prepares it. */
-	int (*pool_create)(const char *pool_path, struct error **error);
-	/* Fills the empty directory @path with a volume for an instance whose root is @id_base. */
-	int (*volume_create)(const char *path, uint32_t id_base, struct error **error);
-	/* Fills the empty directory @path with a layer that nothing was written into, for an instance
-	 * whose root is @id_base, in place of the one at @place, which was written with @place_base:
-	 * its root directory has the same owner, mode and attributes. */
-	int (*layer_create)(const char *path, const char *place, uint32_t place_base,
-			    uint32_t id_base, struct error **error);
-	/* A copy of the layer at @path into the new directory @target, which is made. */
-	struct tree_copy *(*layer_copy)(const char *path, const char *target, struct error **error);
-	/* "sysct.rootfs" of the runtime's spec: what the monitor mounts, the uppermost layer and
-	 * the image; and one more layer above the image and those that were added before. */
-	json_t *(*describe)(const char *layer_path, const char *image_path);
-	void (*describe_below)(json_t *rootfs, const char *layer_path, uint32_t id_base);
-};
-
-extern const struct storage_driver storage_overlay;
-const struct storage_driver *storage_driver_find(const char *name);
-
-/* Drivers by name, ended by NULL. */
-const struct storage_driver *const *storage_drivers(void);
-
 struct storage *storage_create(const char *state_directory, struct error **error);
+/* Ends what it does in the background. */
+void storage_stop(struct storage *storage);
 void storage_free(struct storage *storage);
 
-/* Makes the directories of a pool, and checks that its driver works there. Safe to repeat. */
-int storage_pool_prepare(struct storage *storage, const char *pool, const char *driver,
-			 struct error **error);
+/* ---- layers, and among them what instances write into ---- */
 
-/* ---- instances' root volumes ---- */
-
-struct volume_request {
+/* Where a layer is made; members are borrowed. */
+struct layer_place {
+	const char *driver;
 	const char *pool;
-	const char *uuid;
-	uint32_t id_base;
-	const struct layer_row *above; /* the layer that it begins with; NULL: the image */
+	const char *directory; /* as rows have it: of the following two */
 };
 
-/* Makes ".new-UUID": the first layer of an instance. storage_volume_commit() makes it appear,
- * storage_volume_abort() removes it. */
-int storage_volume_create(struct storage *storage, const char *driver,
-			  const struct volume_request *request, struct error **error);
-int storage_volume_commit(struct storage *storage, const char *pool, const char *uuid,
-			  struct error **error);
-void storage_volume_abort(struct storage *storage, const char *pool, const char *uuid);
-
-/* ---- layers, below the directory "layers" of a pool ---- */
-
-/* "layers/TOKEN", as rows have it; the caller frees it. */
+/* "layers/TOKEN" and "instances/UUID"; the caller frees them. */
 char *storage_layer_directory(const char *token);
+char *storage_instance_directory(const char *uuid);
+
+/* Whether layers of the driver lie above each other; else each is flat. */
+bool storage_stacks(const char *driver);
+
+/* Whether one is copied at once (storage_layer_clone()), and not file by file. */
+bool storage_clones(const char *driver);
 
 /**
- * storage_layer_create - ".new-TOKEN": a layer to write into in place of @like, above it or beside it.
- * storage_layer_commit() makes it appear, storage_layer_abort() removes it. After a crash
- * storage_repair() does one or the other, by whether there is a row.
+ * storage_layer_first - the first layer of an instance, above the image or with a copy of it.
+ * Like all that make one it makes ".new-NAME": storage_layer_commit() makes it appear, and
+ * storage_layer_abort() removes it. After a crash storage_repair() does one or the other, by whether
+ * there is a row.
+ * @id_base: of the instance; without meaning for a flat one.
  */
-int storage_layer_create(struct storage *storage, const char *driver, const struct layer_row *like,
-			 const char *token, struct error **error);
-int storage_layer_commit(struct storage *storage, const char *pool, const char *token,
+int storage_layer_first(struct server *server, const struct layer_place *place, uint32_t id_base,
+			const char *fingerprint, struct error **error);
+
+/* An empty one above @below, of a driver that stacks. */
+int storage_layer_above(struct storage *storage, const struct layer_place *place,
+			const struct layer_row *below, uint32_t id_base, struct error **error);
+
+/* An empty flat one. */
+int storage_layer_empty(struct storage *storage, const struct layer_place *place,
+			struct error **error);
+
+/* One that is to be filled by tree_copy_run() with what @source has, beside it. */
+struct tree_copy *storage_layer_copy(struct storage *storage, const struct layer_place *place,
+				     const struct layer_row *source, struct error **error);
+
+/* The same at once, where storage_clones(). */
+int storage_layer_clone(struct storage *storage, const struct layer_place *place,
+			const struct layer_row *source, struct error **error);
+
+/* Whichever of the two, to the end, of one that nobody writes to; it is on the disk then. */
+int storage_layer_duplicate(struct storage *storage, const struct layer_place *place,
+			    const struct layer_row *source, struct error **error);
+
+int storage_layer_commit(struct storage *storage, const char *pool, const char *directory,
 			 struct error **error);
-void storage_layer_abort(struct storage *storage, const char *pool, const char *token);
+void storage_layer_abort(struct storage *storage, const char *pool, const char *directory);
 
-/* As storage_layer_create(), to be filled by tree_copy_run() with what @source has. */
-struct tree_copy *storage_layer_copy(struct storage *storage, const char *driver,
-				     const struct layer_row *source, const char *token,
-				     struct error **error);
+/* Directory of a layer; "rootfs" below it is the tree of a flat one. The caller frees it. */
+char *storage_layer_path(const struct storage *storage, const struct layer_row *layer);
 
-/* "sysct.rootfs" for the layers of @chain, the uppermost first, above the image. */
-json_t *storage_layers_describe(struct storage *storage, const char *driver,
-				const struct layer_list *chain, const char *fingerprint,
+/* "sysct.rootfs" for the layers of @chain, the uppermost first. */
+json_t *storage_layers_describe(struct storage *storage, const struct layer_list *chain,
 				struct error **error);
 
 /* Directories of dead layers become ".del-TOKEN", which storage_reclaim() removes, and their rows go. */
@@ -108,9 +98,9 @@ void storage_tidy(struct server *server);
 
 /* ---- unpacked images ---- */
 
-/* An empty directory ".new-TOKEN" to unpack into; the caller frees the path. */
-char *storage_image_begin(struct storage *storage, const char *pool, const char *token,
-			  struct error **error);
+/* A directory ".new-TOKEN" to unpack below, with an empty "rootfs"; the caller frees the path. */
+char *storage_image_begin(struct storage *storage, const char *pool, const char *driver,
+			  const char *token, struct error **error);
 
 /* Makes it appear as the image @fingerprint. ERROR_EXISTS when that is there already (it is removed then). */
 int storage_image_commit(struct storage *storage, const char *pool, const char *token,
@@ -123,7 +113,34 @@ bool storage_image_exists(struct storage *storage, const char *pool, const char 
 /* Directory of an image (its tree is in "rootfs" below it); the caller frees it. */
 char *storage_image_path(struct storage *storage, const char *pool, const char *fingerprint);
 
-/* ---- the pool as a whole ---- */
+/**
+ * storage_image_provide - the image is in the pool, copied from the one that images are kept in.
+ * ERROR_NOT_FOUND when it is in neither.
+ */
+int storage_image_provide(struct server *server, const char *driver, const char *pool,
+			  const char *fingerprint, struct error **error);
+
+/* ---- the pool as a whole (pools.c) ---- */
+
+/**
+ * storage_pool_create - the pool and its row.
+ * @row: kind and configuration as they were asked for; what was decided is added. On failure
+ * nothing is left.
+ */
+int storage_pool_create(struct server *server, struct object_row *row, struct error **error);
+
+/* A changed configuration, also a larger size. */
+int storage_pool_update(struct server *server, const struct object_row *row, struct error **error);
+
+/* One that nobody uses; a directory or a device that it was on stays, empty. */
+int storage_pool_delete(struct server *server, const char *name, struct error **error);
+
+/* Whether it can be used now; else it is mounted again, where that is possible. */
+int storage_pool_require(struct server *server, const char *name, struct error **error);
+bool storage_pool_available(const struct storage *storage, const char *name);
+
+/* When nothing runs any more: what was mounted for pools goes; the next start mounts it again. */
+void storage_pools_unmount(struct server *server);
 
 /* Bytes of the file system below a pool. */
 struct storage_space {

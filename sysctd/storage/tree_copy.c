@@ -33,6 +33,7 @@ enum {
 struct seen {
 	char *path;
 	ino_t inode;
+	dev_t device;
 	struct timespec changed;
 	bool trusted;
 	unsigned run;
@@ -41,12 +42,14 @@ struct seen {
 /* An inode by its number; of one with several names, where it was copied to in this run. */
 struct linked {
 	ino_t inode;
+	dev_t device;
 	char *path;
 };
 
 struct tree_copy {
 	int source, target;
 	dev_t device;
+	uint64_t mount;
 	unsigned run;
 	void *seen;	     /* tsearch(3) */
 	void *links;	     /* of this run */
@@ -72,8 +75,10 @@ static int compare_seen(const void *left, const void *right)
 
 static int compare_linked(const void *left, const void *right)
 {
-	ino_t a = ((const struct linked *)left)->inode, b = ((const struct linked *)right)->inode;
-	return a < b ? -1 : a > b;
+	const struct linked *a = left, *b = right;
+	if (a->inode != b->inode)
+		return a->inode < b->inode ? -1 : 1;
+	return a->device < b->device ? -1 : a->device > b->device;
 }
 
 static void free_seen(void *data)
@@ -105,10 +110,10 @@ static long long nanoseconds(const struct timespec *time)
 /* True when it is as it was in the run before; what was away in that one is not in the target. */
 static bool note(struct tree_copy *copy, const char *path, const struct stat *status)
 {
-	const struct linked key = {.inode = status->st_ino};
+	const struct linked key = {.inode = status->st_ino, .device = status->st_dev};
 	struct seen *seen = find_seen(copy, path);
 	bool same = seen && seen->trusted && seen->run + 1 == copy->run &&
-		    seen->inode == status->st_ino &&
+		    seen->inode == status->st_ino && seen->device == status->st_dev &&
 		    nanoseconds(&seen->changed) == nanoseconds(&status->st_ctim) &&
 		    !tfind(&key, &copy->distrusted, compare_linked);
 	if (!seen) {
@@ -117,6 +122,7 @@ static bool note(struct tree_copy *copy, const char *path, const struct stat *st
 		tsearch(seen, &copy->seen, compare_seen);
 	}
 	seen->inode = status->st_ino;
+	seen->device = status->st_dev;
 	seen->changed = status->st_ctim;
 	seen->trusted = nanoseconds(&status->st_ctim) + YOUNG < nanoseconds(&copy->now);
 	seen->run = copy->run;
@@ -126,14 +132,14 @@ static bool note(struct tree_copy *copy, const char *path, const struct stat *st
 /* The path in the target of another name of this file; the first one is noted. */
 static const char *other_name(struct tree_copy *copy, const char *path, const struct stat *status)
 {
-	struct linked key = {.inode = status->st_ino};
+	struct linked key = {.inode = status->st_ino, .device = status->st_dev};
 	if (status->st_nlink < 2)
 		return NULL;
 	struct linked **found = tfind(&key, &copy->links, compare_linked);
 	if (found)
 		return (*found)->path;
 	struct linked *linked = memory_alloc(sizeof(*linked));
-	*linked = (struct linked){status->st_ino, memory_strdup(path)};
+	*linked = (struct linked){status->st_ino, status->st_dev, memory_strdup(path)};
 	tsearch(linked, &copy->links, compare_linked);
 	return NULL;
 }
@@ -161,7 +167,7 @@ static int fail_unless_gone(const struct place *place, const char *name, const s
 	int number = errno;
 	struct stat now;
 	if (number == ENOENT || fstatat(place->from, name, &now, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    now.st_ino != status->st_ino ||
+	    now.st_ino != status->st_ino || now.st_dev != status->st_dev ||
 	    nanoseconds(&now.st_ctim) != nanoseconds(&status->st_ctim))
 		return 1;
 	errno = number;
@@ -257,13 +263,21 @@ static int copy_directory(const struct place *place, const char *name, const cha
 	return 0;
 }
 
+/* Another device alone is none: a subvolume of btrfs has one, and each layer of an overlay. */
+static bool is_mounted(const struct place *place, const char *name)
+{
+	struct statx there;
+	return statx(place->from, name, AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &there) == 0 &&
+	       there.stx_mnt_id != place->copy->mount;
+}
+
 static int copy_entry(const struct place *place, const char *name, struct error **error)
 {
 	struct stat status;
 	cleanup_free char *path = memory_printf("%s%s", place->path, name);
 	if (fstatat(place->from, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : fail(place, name, error);
-	if (status.st_dev != place->copy->device)
+	if (status.st_dev != place->copy->device && is_mounted(place, name))
 		return 0;
 	bool same = note(place->copy, path, &status);
 	return S_ISDIR(status.st_mode) ? copy_directory(place, name, path, &status, error)
@@ -324,13 +338,16 @@ void tree_copy_free(struct tree_copy *copy)
 int tree_copy_run(struct tree_copy *copy, struct error **error)
 {
 	struct stat status;
+	struct statx there;
 	struct place place = {copy, copy->source, copy->target, "", 0};
-	if (fstat(copy->source, &status) < 0)
+	if (fstat(copy->source, &status) < 0 ||
+	    statx(copy->source, "", AT_EMPTY_PATH, STATX_MNT_ID, &there) < 0)
 		return error_errno(error, errno, "looking at a volume");
 	if (!copy->protecting)
 		clock_gettime(CLOCK_REALTIME, &copy->now);
 	copy->protecting = false;
 	copy->device = status.st_dev;
+	copy->mount = there.stx_mnt_id;
 	copy->run++;
 	copy->written = 0;
 	int result = copy_tree(&place, error);
@@ -364,7 +381,7 @@ bool tree_copy_protect(struct tree_copy *copy, const char *path)
 void tree_copy_distrust(struct tree_copy *copy, const char *path)
 {
 	const struct seen *seen = find_seen(copy, path);
-	struct linked key = {.inode = seen ? seen->inode : 0};
+	struct linked key = {.inode = seen ? seen->inode : 0, .device = seen ? seen->device : 0};
 	if (!seen || tfind(&key, &copy->distrusted, compare_linked))
 		return;
 	struct linked *linked = memory_alloc(sizeof(*linked));

@@ -56,7 +56,6 @@ is "$(lxc storage list --format csv | cut -d, -f1,2,5,6)" "default,overlay,2,CRE
 like "$(lxc storage show default)" $'name: default\ndriver: overlay\nused_by:\n- /1.0/instances/box\n- /1.0/profiles/default\nstatus: Created' "storage show"
 like "$(lxc storage info default)" $'space used: [0-9.]+[KMGT]iB\n +total space: [0-9.]+[KMGT]iB\n.*instances:\n +- box' "storage info"
 is "$(lxc storage volume list default --format csv | cut -d, -f1,2)" "container,box" "storage volume list"
-complains '*not supported yet*' lxc storage create other dir
 complains '*not found*' lxc storage show other
 
 # --- projects, cluster, hardware

@@ -78,7 +78,8 @@ static int store(struct server *server, const char *fingerprint, const char *tem
 		.wanted = wanted,
 		.take_aliases = take_aliases,
 	};
-	cleanup_free char *path = storage_image_begin(server->storage, "default", "token", NULL);
+	cleanup_free char *path =
+		storage_image_begin(server->storage, "default", "overlay", "token", NULL);
 	assert_non_null(path);
 	cleanup_free char *file = memory_printf("%s/metadata.json", path);
 	assert_int_equal(file_replace_at(-1, file, "{}", 2, 0644, false, NULL), 0);

@@ -1,0 +1,121 @@
+/*
+ * The btrfs driver: a tree is a subvolume, and a copy of it a snapshot, which costs the same however large
+ * it is. Subvolumes that an instance has made in its own are part of it (btrfs(5), "user_subvol_rm_allowed").
+ */
+#include <btrfsutil.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/btrfs.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "image/command.h"
+#include "memory.h"
+#include "storage/driver.h"
+
+enum { MKFS_TIMEOUT = 600000, MOST_OPTIONS = 16 };
+
+static int fail(enum btrfs_util_error problem, struct error **error, const char *what,
+		const char *path)
+{
+	return error_set(error, errno == ENOSPC ? ERROR_NO_SPACE : ERROR_INTERNAL, "%s %s: %s: %s",
+			 what, path, btrfs_util_strerror(problem), strerror(errno));
+}
+
+static int check(const char *path, struct error **error)
+{
+	struct statfs status;
+	if (statfs(path, &status) < 0)
+		return error_errno(error, errno, "looking at %s", path);
+	if (status.f_type == BTRFS_SUPER_MAGIC)
+		return 0;
+	return error_set(error, ERROR_INVALID,
+			 "%s is not on btrfs: give a directory that is, a block device, or no "
+			 "source at all for a file of sysct's own",
+			 path);
+}
+
+static int tree_create(const char *path, struct error **error)
+{
+	cleanup_free char *tree = memory_printf("%s/rootfs", path);
+	enum btrfs_util_error problem = btrfs_util_create_subvolume(tree, 0, NULL, NULL);
+	return problem ? fail(problem, error, "creating subvolume", tree) : 0;
+}
+
+static int tree_clone(const char *from, const char *path, struct error **error)
+{
+	cleanup_free char *source = memory_printf("%s/rootfs", from);
+	cleanup_free char *tree = memory_printf("%s/rootfs", path);
+	enum btrfs_util_error problem = btrfs_util_create_snapshot(
+		source, tree, BTRFS_UTIL_CREATE_SNAPSHOT_RECURSIVE, NULL, NULL);
+	return problem ? fail(problem, error, "copying to subvolume", tree) : 0;
+}
+
+/* "-m single" as several words. */
+static void add_words(const char **arguments, size_t *count, char *words)
+{
+	for (char *word; (word = strsep(&words, " ")) && *count < MOST_OPTIONS;)
+		if (*word)
+			arguments[(*count)++] = word;
+}
+
+static int make(const char *device, const char *options, bool wipe, struct error **error)
+{
+	cleanup_command_output struct command_output output = {0};
+	cleanup_free char *words = memory_strdup(options ? options : "");
+	const char *arguments[MOST_OPTIONS + 2] = {"/usr/bin/env", "mkfs.btrfs", "-q"};
+	size_t count = 3;
+	if (wipe)
+		arguments[count++] = "-f";
+	add_words(arguments, &count, words);
+	arguments[count] = device;
+	if (command_capture(arguments, MKFS_TIMEOUT, &output, error) < 0)
+		return -1;
+	if (output.status == 127)
+		return error_set(error, ERROR_UNSUPPORTED,
+				 "mkfs.btrfs is missing: install btrfs-progs");
+	if (output.status == 0)
+		return 0;
+	cleanup_free char *line = command_last_line(output.err.text ? output.err.text : "");
+	return error_set(error, ERROR_INVALID, "making a file system on %s: %s%s", device,
+			 line ? line : "mkfs.btrfs failed",
+			 wipe ? "" : " (source.wipe=true overwrites what is there)");
+}
+
+static int mount_device(const char *device, const char *path, const char *options,
+			struct error **error)
+{
+	cleanup_free char *all = memory_printf("user_subvol_rm_allowed%s%s", options ? "," : "",
+					       options ? options : "");
+	if (mount(device, path, "btrfs", 0, all) < 0)
+		return error_errno(error, errno, "mounting %s", device);
+	return 0;
+}
+
+/* To the size of its device. */
+static int grow(const char *path, struct error **error)
+{
+	struct btrfs_ioctl_vol_args arguments = {.name = "max"};
+	cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, BTRFS_IOC_RESIZE, &arguments) < 0)
+		return error_errno(error, errno, "resizing the file system at %s", path);
+	return 0;
+}
+
+const struct storage_driver storage_btrfs = {
+	.name = "btrfs",
+	.help = "subvolumes and their snapshots, on btrfs",
+	.keeps_images = true,
+	.check = check,
+	.tree_create = tree_create,
+	.tree_clone = tree_clone,
+	.make = make,
+	.mount = mount_device,
+	.grow = grow,
+};

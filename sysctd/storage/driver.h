@@ -1,0 +1,57 @@
+/*
+ * What the drivers of pools can do: a table of functions each. A layer is a directory below the pool's;
+ * in it a stacked one has "upper" and "work", a flat one "rootfs", a whole tree whose ids count from 0.
+ */
+#ifndef SYSCT_STORAGE_DRIVER_H
+#define SYSCT_STORAGE_DRIVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "error.h"
+
+/* Layers that lie above others (storage/overlay.c). */
+struct storage_stack {
+	/* Fills the empty directory @path with a layer for an instance whose root is @id_base, above an
+	 * image. */
+	int (*first)(const char *path, uint32_t id_base, struct error **error);
+	/* The same above the layer at @place, which was written with @place_base: its root directory
+	 * has the same owner, mode and attributes. @place is flat: the tree itself. */
+	int (*above)(const char *path, const char *place, uint32_t place_base, uint32_t id_base,
+		     struct error **error);
+};
+
+struct storage_driver {
+	const char *name;
+	const char *help;
+	/* NULL: what instances write into is flat. */
+	const struct storage_stack *stack;
+	/* Whether the pool has images of its own; else trees are copied from where images are. */
+	bool keeps_images;
+	/* Whether the directory, which is there and mounted, can be a pool. */
+	int (*check)(const char *path, struct error **error);
+	/* Makes the empty tree "rootfs" in the directory @path. */
+	int (*tree_create)(const char *path, struct error **error);
+	/* Makes "rootfs" in @path from the one in @from, at once; NULL: file by file (tree_copy.h). */
+	int (*tree_clone)(const char *from, const char *path, struct error **error);
+	/* For pools on a file of ours or a block device: makes the file system, and mounts it. NULL:
+	 * the source is a directory. */
+	int (*make)(const char *device, const char *options, bool wipe, struct error **error);
+	int (*mount)(const char *device, const char *path, const char *options,
+		     struct error **error);
+	/* After the device has grown. */
+	int (*grow)(const char *path, struct error **error);
+};
+
+extern const struct storage_driver storage_overlay, storage_dir, storage_btrfs;
+
+/* Drivers by name, ended by NULL. */
+const struct storage_driver *const *storage_drivers(void);
+
+/* ERROR_UNSUPPORTED says what is missing, or which there are. */
+const struct storage_driver *storage_driver_find(const char *name, struct error **error);
+
+/* An empty "rootfs", root's, 0755, as a plain directory. */
+int storage_plain_tree(const char *path, struct error **error);
+
+#endif

@@ -1,0 +1,120 @@
+/* Unpacked images: each in the pool that images are kept in, and copied from there where instances need it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <uuid/uuid.h>
+
+#include "cleanup.h"
+#include "file.h"
+#include "image/store.h"
+#include "memory.h"
+#include "server.h"
+#include "storage/internal.h"
+
+char *storage_image_begin(struct storage *storage, const char *pool, const char *driver,
+			  const char *token, struct error **error)
+{
+	const struct storage_driver *functions = storage_driver_find(driver, error);
+	char *path = storage_path(storage, pool, STORAGE_IMAGES, STORAGE_NEW, token);
+	if (functions && storage_make_fresh(path, error) == 0 &&
+	    functions->tree_create(path, error) == 0)
+		return path;
+	storage_remove_at(AT_FDCWD, path, NULL);
+	free(path);
+	return NULL;
+}
+
+int storage_image_commit(struct storage *storage, const char *pool, const char *token,
+			 const char *fingerprint, struct error **error)
+{
+	cleanup_free char *new = storage_path(storage, pool, STORAGE_IMAGES, STORAGE_NEW, token);
+	cleanup_free char *path = storage_path(storage, pool, STORAGE_IMAGES, "", fingerprint);
+	if (rename(new, path) == 0)
+		return 0;
+	if (errno != ENOTEMPTY && errno != EEXIST)
+		return error_errno(error, errno, "storing image %s", fingerprint);
+	storage_image_abort(storage, pool, token);
+	return error_set(error, ERROR_EXISTS, "image %s exists already", fingerprint);
+}
+
+void storage_image_abort(struct storage *storage, const char *pool, const char *token)
+{
+	cleanup_free char *new = storage_path(storage, pool, STORAGE_IMAGES, STORAGE_NEW, token);
+	storage_remove_at(AT_FDCWD, new, NULL);
+}
+
+int storage_image_discard(struct storage *storage, const char *pool, const char *fingerprint,
+			  struct error **error)
+{
+	cleanup_free char *path = storage_path(storage, pool, STORAGE_IMAGES, "", fingerprint);
+	cleanup_free char *deleted =
+		storage_path(storage, pool, STORAGE_IMAGES, STORAGE_DELETED, fingerprint);
+	if (rename(path, deleted) < 0 && errno != ENOENT)
+		return error_errno(error, errno, "deleting %s", path);
+	return 0;
+}
+
+bool storage_image_exists(struct storage *storage, const char *pool, const char *fingerprint)
+{
+	cleanup_free char *path = storage_path(storage, pool, STORAGE_IMAGES, "", fingerprint);
+	return access(path, F_OK) == 0;
+}
+
+char *storage_image_path(struct storage *storage, const char *pool, const char *fingerprint)
+{
+	return storage_path(storage, pool, STORAGE_IMAGES, "", fingerprint);
+}
+
+static int copy_tree(const char *from, const char *to, struct error **error)
+{
+	cleanup_free char *source = memory_printf("%s/rootfs", from);
+	cleanup_free char *target = memory_printf("%s/rootfs", to);
+	cleanup_close int source_fd = open(source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int target_fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (source_fd < 0 || target_fd < 0)
+		return error_errno(error, errno, "opening %s", source_fd < 0 ? source : target);
+	cleanup_tree_copy struct tree_copy *copy =
+		tree_copy_new(steal_fd(&source_fd), steal_fd(&target_fd));
+	return tree_copy_run(copy, error) < 0 ? -1 : tree_copy_sync(copy, error);
+}
+
+/* With the lock held, so that two launches copy it once. */
+static int copy_here(struct server *server, const char *driver, const char *pool,
+		     const char *fingerprint, struct error **error)
+{
+	struct storage *storage = server->storage;
+	cleanup_free char *home = storage_image_path(storage, image_pool(server), fingerprint);
+	char token[UUID_STR_LEN];
+	uuid_t uuid;
+	if (storage_image_exists(storage, pool, fingerprint))
+		return 0;
+	if (access(home, F_OK) < 0)
+		return error_set(error, ERROR_NOT_FOUND, "image %s is missing from pool %s",
+				 fingerprint, image_pool(server));
+	uuid_generate(uuid);
+	uuid_unparse_lower(uuid, token);
+	cleanup_free char *path = storage_image_begin(storage, pool, driver, token, error);
+	if (!path)
+		return -1;
+	if (copy_tree(home, path, error) == 0)
+		return storage_image_commit(storage, pool, token, fingerprint, error);
+	storage_image_abort(storage, pool, token);
+	return error_prefix(error, "copying image %.12s to pool %s", fingerprint, pool);
+}
+
+int storage_image_provide(struct server *server, const char *driver, const char *pool,
+			  const char *fingerprint, struct error **error)
+{
+	struct storage *storage = server->storage;
+	const struct storage_driver *functions = storage_driver_find(driver, error);
+	if (!functions)
+		return -1;
+	if (!functions->keeps_images || storage_image_exists(storage, pool, fingerprint))
+		return 0;
+	pthread_mutex_lock(&storage->images);
+	int result = copy_here(server, driver, pool, fingerprint, error);
+	pthread_mutex_unlock(&storage->images);
+	return result;
+}

@@ -1,0 +1,82 @@
+/* See loop.h. */
+#include "storage/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "file.h"
+#include "memory.h"
+
+enum { TRIES = 100 };
+
+/* Another process may have taken the device between the two: EBUSY. */
+static int configure(int control, int backing, char **path)
+{
+	struct loop_config config = {
+		.fd = (__u32)backing,
+		.info.lo_flags = LO_FLAGS_AUTOCLEAR,
+	};
+	int number = ioctl(control, LOOP_CTL_GET_FREE);
+	if (number < 0)
+		return -1;
+	*path = memory_printf("/dev/loop%d", number);
+	int device = open(*path, O_RDWR | O_CLOEXEC);
+	if (device >= 0 && ioctl(device, LOOP_CONFIGURE, &config) == 0)
+		return device;
+	int problem = errno;
+	if (device >= 0)
+		close(device);
+	free(*path);
+	*path = NULL;
+	errno = problem;
+	return -1;
+}
+
+int loop_attach(const char *file, char **device, struct error **error)
+{
+	cleanup_close int backing = open(file, O_RDWR | O_CLOEXEC);
+	if (backing < 0)
+		return error_errno(error, errno, "opening %s", file);
+	cleanup_close int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	if (control < 0)
+		return error_errno(error, errno, "opening /dev/loop-control");
+	int fd = -1;
+	for (int i = 0; i < TRIES && fd < 0; i++) {
+		fd = configure(control, backing, device);
+		if (fd < 0 && errno != EBUSY)
+			break;
+	}
+	return fd < 0 ? error_errno(error, errno, "making a loop device of %s", file) : fd;
+}
+
+static int find(const char *file)
+{
+	cleanup_dir DIR *dir = opendir("/sys/block");
+	struct dirent *entry;
+	while (dir && (entry = readdir(dir))) {
+		cleanup_free char *name =
+			memory_printf("/sys/block/%s/loop/backing_file", entry->d_name);
+		cleanup_free char *backing = file_try_read_at(AT_FDCWD, name);
+		if (!backing)
+			continue;
+		backing[strcspn(backing, "\n")] = '\0';
+		cleanup_free char *device = memory_printf("/dev/%s", entry->d_name);
+		if (strcmp(backing, file) == 0)
+			return open(device, O_RDWR | O_CLOEXEC);
+	}
+	return -1;
+}
+
+int loop_grow(const char *file, struct error **error)
+{
+	cleanup_close int fd = find(file);
+	if (fd >= 0 && ioctl(fd, LOOP_SET_CAPACITY) < 0)
+		return error_errno(error, errno, "growing the loop device of %s", file);
+	return 0;
+}

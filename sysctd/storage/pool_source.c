@@ -1,0 +1,277 @@
+/* See pool_source.h. */
+#include "storage/pool_source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "file.h"
+#include "instance/config_keys_values.h"
+#include "memory.h"
+#include "storage/loop.h"
+#include "storage/pool_config.h"
+
+static const uint64_t gibibyte = 1ULL << 30;
+
+char *pool_path(const struct storage *storage, const char *pool)
+{
+	return memory_printf("%s/%s", storage->root, pool);
+}
+
+/* The file of ours that a pool without a source is in. */
+static char *own_file(const struct storage *storage, const char *pool)
+{
+	return memory_printf("%s/%s.img", storage->disks, pool);
+}
+
+bool pool_is_mounted(const struct storage *storage, const char *pool)
+{
+	cleanup_free char *path = pool_path(storage, pool);
+	struct statx status;
+	return statx(AT_FDCWD, path, 0, 0, &status) == 0 &&
+	       (status.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
+/* ---- deciding ---- */
+
+static bool is_within(const char *inner, const char *outer)
+{
+	size_t length = strlen(outer);
+	return strncmp(inner, outer, length) == 0 &&
+	       (inner[length] == '/' || inner[length] == '\0' || length == 1);
+}
+
+static int check_overlap(const struct storage *storage, const char *source,
+			 const struct object_list *others, struct error **error)
+{
+	if (is_within(source, storage->root) || is_within(storage->root, source))
+		return error_set(error, ERROR_INVALID, "%s and sysct's own %s are in each other",
+				 source, storage->root);
+	for (size_t i = 0; i < others->count; i++) {
+		const char *other = pool_config_get(others->rows[i].config, "source");
+		if (other && (is_within(source, other) || is_within(other, source)))
+			return error_set(error, ERROR_INVALID,
+					 "%s and %s, where pool \"%s\" is, are in each other",
+					 source, other, others->rows[i].name);
+	}
+	return 0;
+}
+
+static int check_empty(const char *source, struct error **error)
+{
+	cleanup_dir DIR *dir = opendir(source);
+	struct dirent *entry;
+	if (!dir)
+		return error_errno(error, errno, "opening %s", source);
+	while ((entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    strcmp(entry->d_name, "lost+found") != 0)
+			return error_set(error, ERROR_INVALID,
+					 "%s is not empty (it has \"%s\"): give an empty directory",
+					 source, entry->d_name);
+	return 0;
+}
+
+/* A fifth of what is free, 5 to 30 GiB. */
+static int default_size(const struct storage *storage, uint64_t *size, struct error **error)
+{
+	struct statvfs status;
+	if (statvfs(storage->root, &status) < 0)
+		return error_errno(error, errno, "looking at %s", storage->root);
+	uint64_t fifth = (uint64_t)status.f_bavail * status.f_frsize / 5;
+	*size = fifth < 5 * gibibyte ? 5 * gibibyte : fifth > 30 * gibibyte ? 30 * gibibyte : fifth;
+	return 0;
+}
+
+static int plan_own(const struct storage *storage, struct object_row *row, struct error **error)
+{
+	cleanup_free char *file = own_file(storage, row->name);
+	uint64_t size = 0;
+	if (access(file, F_OK) == 0)
+		return error_set(error, ERROR_EXISTS,
+				 "%s exists already and belongs to no pool: move it away", file);
+	if (!pool_config_get(row->config, "size")) {
+		if (default_size(storage, &size, error) < 0)
+			return -1;
+		cleanup_free char *text =
+			memory_printf("%lluGiB", (unsigned long long)(size / gibibyte));
+		json_object_set_new(row->config, "size", json_string(text));
+	}
+	json_object_set_new(row->config, "source", json_string(file));
+	return 0;
+}
+
+static int check_given(const struct storage_driver *driver, const char *source,
+		       struct error **error)
+{
+	struct stat status;
+	if (stat(source, &status) < 0)
+		return error_errno(error, errno, "looking at %s", source);
+	if (S_ISDIR(status.st_mode))
+		return check_empty(source, error);
+	if (!driver->make)
+		return error_set(error, ERROR_INVALID, "%s is no directory", source);
+	if (S_ISBLK(status.st_mode) || S_ISREG(status.st_mode))
+		return 0;
+	return error_set(error, ERROR_INVALID,
+			 "%s is neither a directory, nor a file, nor a block device", source);
+}
+
+int pool_source_plan(const struct storage *storage, struct object_row *row,
+		     const struct object_list *others, struct error **error)
+{
+	const struct storage_driver *driver = storage_driver_find(row->kind, error);
+	const char *given = pool_config_get(row->config, "source");
+	if (!driver)
+		return -1;
+	if (!given)
+		return driver->make ? plan_own(storage, row, error) : 0;
+	cleanup_free char *source = realpath(given, NULL);
+	if (!source)
+		return error_errno(error, errno, "looking at %s", given);
+	if (pool_config_get(row->config, "size"))
+		return error_set(
+			error, ERROR_INVALID,
+			"\"size\" is for pools in a file of sysct's own, without a source");
+	if (check_overlap(storage, source, others, error) < 0 ||
+	    check_given(driver, source, error) < 0)
+		return -1;
+	json_object_set_new(row->config, "volatile.initial_source", json_string(given));
+	json_object_set_new(row->config, "source", json_string(source));
+	return 0;
+}
+
+/* ---- making and mounting ---- */
+
+static bool is_own_file(const struct storage *storage, const struct object_row *row)
+{
+	const char *source = pool_config_get(row->config, "source");
+	cleanup_free char *file = own_file(storage, row->name);
+	return source && strcmp(source, file) == 0;
+}
+
+static int set_size(const char *file, const char *text, int flags, struct error **error)
+{
+	uint64_t bytes;
+	cleanup_close int fd = open(file, O_RDWR | O_CLOEXEC | flags, 0600);
+	if (fd < 0)
+		return error_errno(error, errno, "opening %s", file);
+	if (size_parse(text, &bytes, error) < 0)
+		return -1;
+	return ftruncate(fd, (off_t)bytes) < 0 ? error_errno(error, errno, "sizing %s", file) : 0;
+}
+
+int pool_source_make(const struct storage *storage, const struct object_row *row,
+		     struct error **error)
+{
+	const struct storage_driver *driver = storage_driver_find(row->kind, error);
+	const char *source = pool_config_get(row->config, "source");
+	const char *options = pool_config_get(row->config, "btrfs.create_options");
+	const char *wipe_text = pool_config_get(row->config, "source.wipe");
+	struct stat status;
+	bool wipe = false;
+	if (!source || !driver)
+		return driver ? 0 : -1;
+	if (wipe_text && bool_parse(wipe_text, &wipe, error) < 0)
+		return -1;
+	if (is_own_file(storage, row) &&
+	    (file_make_directories(storage->disks, 0700, error) < 0 ||
+	     set_size(source, pool_config_get(row->config, "size"), O_CREAT | O_EXCL, error) < 0))
+		return -1;
+	if (stat(source, &status) < 0)
+		return error_errno(error, errno, "looking at %s", source);
+	return S_ISDIR(status.st_mode) ? 0 : driver->make(source, options, wipe, error);
+}
+
+static int mount_directory(const char *source, const char *path, struct error **error)
+{
+	if (mount(source, path, NULL, MS_BIND, NULL) < 0)
+		return error_errno(error, errno, "mounting %s at %s", source, path);
+	return 0;
+}
+
+/* What instances free inside is freed in the file, too. */
+static int mount_file(const struct storage_driver *driver, const char *source, const char *path,
+		      const char *options, struct error **error)
+{
+	cleanup_free char *device = NULL;
+	cleanup_free char *all =
+		memory_printf("discard=async%s%s", options ? "," : "", options ? options : "");
+	cleanup_close int fd = loop_attach(source, &device, error);
+	return fd < 0 ? -1 : driver->mount(device, path, all, error);
+}
+
+int pool_source_mount(const struct storage *storage, const struct object_row *row,
+		      struct error **error)
+{
+	const struct storage_driver *driver = storage_driver_find(row->kind, error);
+	const char *source = pool_config_get(row->config, "source");
+	const char *options = pool_config_get(row->config, "btrfs.mount_options");
+	cleanup_free char *path = pool_path(storage, row->name);
+	struct stat status;
+	if (!driver || file_make_directories(path, 0700, error) < 0)
+		return -1;
+	if (!source || pool_is_mounted(storage, row->name))
+		return 0;
+	if (stat(source, &status) < 0)
+		return error_errno(error, errno, "looking at %s", source);
+	if (S_ISDIR(status.st_mode))
+		return mount_directory(source, path, error);
+	return S_ISBLK(status.st_mode) ? driver->mount(source, path, options, error)
+				       : mount_file(driver, source, path, options, error);
+}
+
+int pool_source_unmount(const struct storage *storage, const char *pool, bool remove,
+			struct error **error)
+{
+	cleanup_free char *path = pool_path(storage, pool);
+	cleanup_free char *file = own_file(storage, pool);
+	if (pool_is_mounted(storage, pool) && umount2(path, UMOUNT_NOFOLLOW) < 0)
+		return error_errno(error, errno, "unmounting %s", path);
+	if (!remove)
+		return 0;
+	/* What is in it was removed before: it is empty. */
+	if (rmdir(path) < 0 && errno != ENOENT)
+		return error_errno(error, errno, "removing %s", path);
+	if (unlink(file) < 0 && errno != ENOENT)
+		return error_errno(error, errno, "removing %s", file);
+	return 0;
+}
+
+int pool_source_grow(const struct storage *storage, const struct object_row *row,
+		     struct error **error)
+{
+	const struct storage_driver *driver = storage_driver_find(row->kind, error);
+	const char *source = pool_config_get(row->config, "source");
+	const char *size = pool_config_get(row->config, "size");
+	cleanup_free char *path = pool_path(storage, row->name);
+	struct stat status;
+	uint64_t bytes;
+	if (!size || !driver)
+		return driver ? 0 : -1;
+	if (!is_own_file(storage, row))
+		return error_set(error, ERROR_INVALID,
+				 "\"size\" is for pools in a file of sysct's own");
+	if (size_parse(size, &bytes, error) < 0)
+		return -1;
+	if (stat(source, &status) < 0)
+		return error_errno(error, errno, "looking at %s", source);
+	if (bytes < (uint64_t)status.st_size)
+		return error_set(
+			error, ERROR_INVALID,
+			"the pool has %lld bytes and cannot be made smaller: copy what is in "
+			"it to another one",
+			(long long)status.st_size);
+	if (bytes == (uint64_t)status.st_size)
+		return 0;
+	if (set_size(source, size, 0, error) < 0 || loop_grow(source, error) < 0)
+		return -1;
+	return driver->grow(path, error);
+}

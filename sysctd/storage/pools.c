@@ -1,0 +1,383 @@
+/*
+ * Making pools, changing and removing them, and having them at hand. While one is made or removed there is
+ * the note ".pool-NAME" beside it: after a crash the row decides whether the pool stays. A file "pool.json"
+ * in it says what it is; without that file its disk is not there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "db/images.h"
+#include "fault.h"
+#include "file.h"
+#include "image/store.h"
+#include "log.h"
+#include "memory.h"
+#include "server.h"
+#include "storage/internal.h"
+#include "storage/pool_config.h"
+#include "storage/pool_source.h"
+
+#define NOTE   ".pool-"
+#define MARKER "pool.json"
+
+static char *note_path(const struct storage *storage, const char *pool)
+{
+	return memory_printf("%s/" NOTE "%s", storage->root, pool);
+}
+
+static int write_note(const struct storage *storage, const char *pool, struct error **error)
+{
+	cleanup_free char *note = note_path(storage, pool);
+	return file_replace_at(AT_FDCWD, note, "", 0, 0600, true, error);
+}
+
+static void remove_note(const struct storage *storage, const char *pool)
+{
+	cleanup_free char *note = note_path(storage, pool);
+	unlink(note);
+}
+
+static int write_marker(const struct storage *storage, const struct object_row *row,
+			struct error **error)
+{
+	cleanup_free char *path = memory_printf("%s/%s/" MARKER, storage->root, row->name);
+	json_t *content = json_pack("{s:s, s:s, s:s, s:O}", "name", row->name, "driver", row->kind,
+				    "description", row->description ? row->description : "",
+				    "config", row->config);
+	cleanup_free char *text = json_dumps(content, JSON_INDENT(2) | JSON_SORT_KEYS);
+	json_decref(content);
+	return file_replace_at(AT_FDCWD, path, text, strlen(text), 0600, true, error);
+}
+
+bool storage_pool_available(const struct storage *storage, const char *name)
+{
+	cleanup_free char *path = memory_printf("%s/%s/" MARKER, storage->root, name);
+	return access(path, F_OK) == 0;
+}
+
+static int make_kinds(const struct storage *storage, const char *pool, struct error **error)
+{
+	for (int kind = 0; kind < STORAGE_KIND_COUNT; kind++) {
+		cleanup_free char *path = memory_printf("%s/%s/%s", storage->root, pool,
+							storage_kind_directory(kind));
+		if (file_make_directories(path, 0700, error) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Mounted, checked and with its directories. */
+static int bring_up(const struct storage *storage, const struct object_row *row,
+		    struct error **error)
+{
+	const struct storage_driver *driver = storage_driver_find(row->kind, error);
+	cleanup_free char *path = pool_path(storage, row->name);
+	if (!driver || pool_source_mount(storage, row, error) < 0 ||
+	    driver->check(path, error) < 0 || make_kinds(storage, row->name, error) < 0)
+		return -1;
+	return write_marker(storage, row, error);
+}
+
+/* ---- removing ---- */
+
+/* Of one directory of layers: what was being made or removed. Others are somebody's. */
+static int empty_kind(const struct storage *storage, const char *pool, enum storage_kind kind,
+		      struct error **error)
+{
+	cleanup_free char *path =
+		memory_printf("%s/%s/%s", storage->root, pool, storage_kind_directory(kind));
+	cleanup_dir DIR *dir = opendir(path);
+	struct dirent *entry;
+	while (dir && (entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (kind != STORAGE_IMAGES && entry->d_name[0] != '.')
+			return error_set(error, ERROR_BUSY,
+					 "pool \"%s\" has %s/%s, which no instance and no volume "
+					 "knows: move it away if it is somebody's, or remove it",
+					 pool, storage_kind_directory(kind), entry->d_name);
+		if (storage_remove_at(dirfd(dir), entry->d_name, error) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int empty_pool(const struct storage *storage, const char *pool, struct error **error)
+{
+	static const enum storage_kind order[] = {STORAGE_INSTANCES, STORAGE_LAYERS,
+						  STORAGE_IMAGES};
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (empty_kind(storage, pool, order[i], error) < 0)
+			return -1;
+	return 0;
+}
+
+static int take_down(const struct storage *storage, const char *pool, struct error **error)
+{
+	cleanup_free char *marker = memory_printf("%s/%s/" MARKER, storage->root, pool);
+	if (empty_pool(storage, pool, error) < 0)
+		return -1;
+	unlink(marker);
+	for (int kind = 0; kind < STORAGE_KIND_COUNT; kind++) {
+		cleanup_free char *path = memory_printf("%s/%s/%s", storage->root, pool,
+							storage_kind_directory(kind));
+		rmdir(path);
+	}
+	if (pool_source_unmount(storage, pool, true, error) < 0)
+		return -1;
+	remove_note(storage, pool);
+	return 0;
+}
+
+static int check_unused(struct server *server, const char *name, struct error **error)
+{
+	cleanup_image_list struct image_list images = {0};
+	if (strcmp(name, image_pool(server)) != 0)
+		return 0;
+	if (db_image_list(server->db, &images, error) < 0)
+		return -1;
+	return images.count == 0
+		       ? 0
+		       : error_set(error, ERROR_BUSY,
+				   "storage pool \"%s\" is where images are kept: delete them "
+				   "first (%zu)",
+				   name, images.count);
+}
+
+/* Users are told of by the first, which says more. */
+static int delete_row(struct server *server, const char *name, struct error **error)
+{
+	struct storage *storage = server->storage;
+	if (db_object_delete(server->db, &db_pools, name, error) < 0)
+		return -1;
+	if (!storage_pool_available(storage, name))
+		return 0;
+	return empty_kind(storage, name, STORAGE_INSTANCES, error) < 0
+		       ? -1
+		       : empty_kind(storage, name, STORAGE_LAYERS, error);
+}
+
+static int delete_noted(struct server *server, const char *name, struct error **error)
+{
+	if (db_begin(server->db, DB_DURABLE, error) < 0)
+		return -1;
+	if (delete_row(server, name, error) == 0)
+		return db_commit(server->db, error);
+	db_rollback(server->db);
+	return -1;
+}
+
+static int delete_locked(struct server *server, const char *name, struct error **error)
+{
+	struct storage *storage = server->storage;
+	if (check_unused(server, name, error) < 0 || storage_layers_sweep(server, error) < 0 ||
+	    write_note(storage, name, error) < 0)
+		return -1;
+	fault_point("pool.leaving");
+	if (delete_noted(server, name, error) < 0) {
+		remove_note(storage, name);
+		return -1;
+	}
+	fault_point("pool.deleted");
+	cleanup_error struct error *problem = NULL;
+	if (take_down(storage, name, &problem) < 0)
+		log_event(LOG_LEVEL_WARNING, NULL,
+			  "pool %s is deleted, and the next start tries again what failed: %s",
+			  name, error_message(problem));
+	return 0;
+}
+
+int storage_pool_delete(struct server *server, const char *name, struct error **error)
+{
+	pthread_mutex_lock(&server->storage->pools);
+	pthread_mutex_lock(&server->storage->reclaim);
+	int result = delete_locked(server, name, error);
+	pthread_mutex_unlock(&server->storage->reclaim);
+	pthread_mutex_unlock(&server->storage->pools);
+	return result;
+}
+
+/* ---- making and changing ---- */
+
+static int create_noted(struct server *server, struct object_row *row, struct error **error)
+{
+	struct storage *storage = server->storage;
+	if (pool_source_make(storage, row, error) < 0)
+		return -1;
+	json_object_del(row->config, "source.wipe");
+	fault_point("pool.made");
+	if (bring_up(storage, row, error) < 0)
+		return -1;
+	fault_point("pool.up");
+	return db_object_create(server->db, &db_pools, row, error);
+}
+
+static int create_locked(struct server *server, struct object_row *row, struct error **error)
+{
+	struct storage *storage = server->storage;
+	cleanup_object_list struct object_list others = {0};
+	cleanup_free char *note = note_path(storage, row->name);
+	cleanup_free char *path = pool_path(storage, row->name);
+	if (db_object_list(server->db, &db_pools, &others, error) < 0)
+		return -1;
+	for (size_t i = 0; i < others.count; i++)
+		if (strcmp(others.rows[i].name, row->name) == 0)
+			return error_set(error, ERROR_EXISTS, "storage pool \"%s\" already exists",
+					 row->name);
+	if (access(note, F_OK) == 0 || access(path, F_OK) == 0)
+		return error_set(error, ERROR_BUSY,
+				 "%s is left of a pool that is no more: restart sysctd, which "
+				 "removes it, or move it away",
+				 path);
+	if (pool_source_plan(storage, row, &others, error) < 0 ||
+	    write_note(storage, row->name, error) < 0)
+		return -1;
+	fault_point("pool.noted");
+	if (create_noted(server, row, error) == 0) {
+		remove_note(storage, row->name);
+		return 0;
+	}
+	cleanup_error struct error *problem = NULL;
+	if (take_down(storage, row->name, &problem) < 0)
+		log_event(LOG_LEVEL_WARNING, NULL, "removing half made pool %s: %s", row->name,
+			  error_message(problem));
+	return -1;
+}
+
+int storage_pool_create(struct server *server, struct object_row *row, struct error **error)
+{
+	const struct storage_driver *driver = storage_driver_find(row->kind, error);
+	if (!driver || pool_check_name(row->name, error) < 0 ||
+	    pool_config_check(driver, row->config, error) < 0)
+		return -1;
+	pthread_mutex_lock(&server->storage->pools);
+	int result = create_locked(server, row, error);
+	pthread_mutex_unlock(&server->storage->pools);
+	return result;
+}
+
+static int update_locked(struct server *server, const struct object_row *row, struct error **error)
+{
+	struct storage *storage = server->storage;
+	cleanup_object_row struct object_row old = {0};
+	const struct storage_driver *driver = storage_driver_find(row->kind, error);
+	if (!driver || db_object_get(server->db, &db_pools, row->name, &old, error) < 0 ||
+	    pool_config_check_change(driver, old.config, row->config, error) < 0 ||
+	    pool_source_grow(storage, row, error) < 0 ||
+	    db_object_update(server->db, &db_pools, row, error) < 0)
+		return -1;
+	return write_marker(storage, row, error);
+}
+
+int storage_pool_update(struct server *server, const struct object_row *row, struct error **error)
+{
+	if (storage_pool_require(server, row->name, error) < 0)
+		return -1;
+	pthread_mutex_lock(&server->storage->pools);
+	int result = update_locked(server, row, error);
+	pthread_mutex_unlock(&server->storage->pools);
+	return result;
+}
+
+/* ---- having them ---- */
+
+static int require_locked(struct server *server, const char *name, struct error **error)
+{
+	struct storage *storage = server->storage;
+	cleanup_object_row struct object_row row = {0};
+	cleanup_free char *path = pool_path(storage, name);
+	if (db_object_get(server->db, &db_pools, name, &row, error) < 0)
+		return -1;
+	if (pool_source_mount(storage, &row, error) < 0)
+		return -1;
+	if (storage_pool_available(storage, name))
+		return 0;
+	/* Its disk would have the marker: this is another one, or the bare place of the mount. */
+	pool_source_unmount(storage, name, false, NULL);
+	return error_set(error, ERROR_NOT_FOUND, "what is at %s is not this pool",
+			 pool_config_get(row.config, "source")
+				 ? pool_config_get(row.config, "source")
+				 : path);
+}
+
+int storage_pool_require(struct server *server, const char *name, struct error **error)
+{
+	if (storage_pool_available(server->storage, name))
+		return 0;
+	pthread_mutex_lock(&server->storage->pools);
+	int result = require_locked(server, name, error);
+	pthread_mutex_unlock(&server->storage->pools);
+	return result < 0 ? error_prefix(error, "storage pool \"%s\" is not available", name) : 0;
+}
+
+int storage_pool_space(struct storage *storage, const char *pool, struct storage_space *space,
+		       struct error **error)
+{
+	cleanup_free char *path = pool_path(storage, pool);
+	struct statvfs status;
+	if (statvfs(path, &status) < 0)
+		return error_errno(error, errno, "looking at pool %s", pool);
+	*space = (struct storage_space){
+		.total = (uint64_t)status.f_blocks * status.f_frsize,
+		.used = (uint64_t)(status.f_blocks - status.f_bfree) * status.f_frsize,
+		.inodes_total = status.f_files,
+		.inodes_used = status.f_files - status.f_ffree,
+	};
+	return 0;
+}
+
+static void repair_note(struct server *server, const char *pool)
+{
+	cleanup_error struct error *error = NULL;
+	cleanup_object_row struct object_row row = {0};
+	if (db_object_get(server->db, &db_pools, pool, &row, NULL) == 0) {
+		remove_note(server->storage, pool);
+		return;
+	}
+	log_event(LOG_LEVEL_INFO, NULL, "removing half made or half removed pool %s", pool);
+	if (take_down(server->storage, pool, &error) < 0)
+		log_event(LOG_LEVEL_WARNING, NULL, "removing pool %s: %s", pool,
+			  error_message(error));
+}
+
+static void bring_up_all(struct server *server, const struct object_list *pools)
+{
+	for (size_t i = 0; i < pools->count; i++) {
+		cleanup_error struct error *error = NULL;
+		const struct object_row *row = &pools->rows[i];
+		/* One of sysct's own has nothing that could be missing. */
+		bool own = !pool_config_get(row->config, "source");
+		if ((own ? bring_up(server->storage, row, &error)
+			 : storage_pool_require(server, row->name, &error)) < 0)
+			log_event(LOG_LEVEL_ERROR, NULL, "pool %s: %s", row->name,
+				  error_message(error));
+	}
+}
+
+int storage_pools_repair(struct server *server, struct error **error)
+{
+	cleanup_object_list struct object_list pools = {0};
+	cleanup_dir DIR *dir = opendir(server->storage->root);
+	struct dirent *entry;
+	if (db_object_list(server->db, &db_pools, &pools, error) < 0)
+		return -1;
+	while (dir && (entry = readdir(dir)))
+		if (strncmp(entry->d_name, NOTE, strlen(NOTE)) == 0)
+			repair_note(server, entry->d_name + strlen(NOTE));
+	bring_up_all(server, &pools);
+	return 0;
+}
+
+void storage_pools_unmount(struct server *server)
+{
+	cleanup_object_list struct object_list pools = {0};
+	if (db_object_list(server->db, &db_pools, &pools, NULL) < 0)
+		return;
+	for (size_t i = 0; i < pools.count; i++)
+		pool_source_unmount(server->storage, pools.rows[i].name, false, NULL);
+}
