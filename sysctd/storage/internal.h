@@ -35,6 +35,11 @@ char *storage_path(const struct storage *storage, const char *pool, enum storage
 /* ROOT/POOL/layers/.new-TOKEN; the caller frees it. */
 char *storage_new_path(const struct storage *storage, const char *pool, const char *directory);
 
+/* Paths in layers that running instances have mounted, a new array; and whether the layer at @path is
+ * one of those (layers_used.c). */
+json_t *storage_layers_used(const struct server *server);
+bool storage_layer_is_used(const json_t *used, const char *path);
+
 /* Removes a directory with a tree in it, subvolumes among it. Missing is no error. */
 int storage_remove_at(int dirfd, const char *name, struct error **error);
 
