@@ -97,6 +97,8 @@ command_for() { # POINT
 	monitor.proxies | proxies.changed)
 		echo "config device add victim p proxy listen=unix:@$SYSCT_DIR/victim connect=tcp:127.0.0.1:1"
 		;;
+	volume.deleted) echo "storage volume delete default victim" ;;
+	volume.*) echo "storage volume create default victim" ;;
 	monitor.disks | disks.changed) echo "config device add victim d disk source=$SYSCT_TEST_IMAGES path=/srv/d" ;;
 	network.deleted) echo "network delete victim0" ;;
 	network.*) echo "network create victim0" ;;
@@ -120,6 +122,8 @@ prepare() { # POINT: the victim as its command wants it
 	'network acl'*) sysct network acl create victim-acl ;;
 	network*) sysct network create victim0 ;;
 	rename*) sysct init busybox victim ;;
+	'storage volume delete'*) sysct storage volume create default victim ;;
+	'storage volume create'*) return 0 ;;
 	snapshot* | restore* | copy*)
 		sysct launch busybox victim
 		sysct exec victim -- sh -c 'echo then >/root/state'
@@ -179,6 +183,7 @@ pass() { # POINT
 	sysct network unset sysctbr0 dns.zone.forward
 	sysct network zone delete victim.test >/dev/null 2>&1 || true
 	sysct network acl delete victim-acl >/dev/null 2>&1 || true
+	sysct storage volume delete default victim >/dev/null 2>&1 || true
 	ok -n "$point: the name can be used again" sysct launch busybox victim
 	ok -n "$point: and deleted" sysct delete -f victim
 }
