@@ -45,10 +45,10 @@ int db_layer_known(struct db *db, const char *pool, const char *directory, bool 
 int db_layers_use_image(struct db *db, const char *pool, const char *fingerprint, bool *used,
 			struct error **error);
 
-/* Dead ones, the uppermost of a chain before those below it. */
+/* Dead ones. */
 int db_layers_dead(struct db *db, struct layer_list *list, struct error **error);
 
-/* The directory of a dead one is gone. */
+/* The directory of a dead one is gone; above it there is none but dead ones. */
 int db_layer_delete(struct db *db, int64_t id, struct error **error);
 
 #endif
