@@ -184,18 +184,18 @@ int db_layer_set_bytes(struct db *db, int64_t id, int64_t bytes, struct error **
 
 int db_layers_dead(struct db *db, struct layer_list *list, struct error **error)
 {
-	/* A merged one is younger than those above it. */
-	static const char sql[] =
-		"WITH RECURSIVE places (id, depth) AS ("
-		" SELECT id, 0 FROM storage_layers WHERE parent_id IS NULL UNION ALL"
-		" SELECT l.id, depth + 1 FROM places JOIN storage_layers l"
-		"  ON l.parent_id = places.id) " SELECT_LAYERS
-		" JOIN places d ON d.id = l.id WHERE l.dead = 1 ORDER BY d.depth DESC, l.id DESC";
+	static const char sql[] = SELECT_LAYERS " WHERE l.dead = 1 ORDER BY l.id DESC";
 	return layers_read(db, sql, NO_VALUES, list, error);
 }
 
 static int delete_row(struct connection *connection, int64_t id, struct error **error)
 {
+	/* One that is dead, too, may stay longer: mounted together with those that were there before a merge. */
+	if (query_run(
+		    connection,
+		    "UPDATE storage_layers SET parent_id = NULL WHERE parent_id = ?1 AND dead = 1",
+		    VALUES(NUMBER(id)), error) < 0)
+		return -1;
 	return query_run(connection, "DELETE FROM storage_layers WHERE id = ?1 AND dead = 1",
 			 VALUES(NUMBER(id)), error);
 }

@@ -93,7 +93,6 @@ static int merge(struct connection *connection, const struct layer_row *lower,
 	    layer_create(connection, merged, error) < 0)
 		return -1;
 	const struct value ids[] = {NUMBER(upper->id), NUMBER(merged->id)};
-	/* What is dead above the old ones was mounted with them, and goes before them. */
 	if (query_run(connection,
 		      "UPDATE storage_layers SET parent_id = ?2 WHERE parent_id = ?1 AND dead = 0",
 		      ids, 2, error) < 0 ||
