@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -124,16 +125,15 @@ static int copy_flat(const struct storage_driver *driver, const char *from, cons
 	return driver->tree_create(path, error) < 0 ? -1 : run_copy(source, target, error);
 }
 
-static int fill_from_image(struct server *server, const struct storage_driver *driver,
-			   const struct layer_place *place, const char *path,
-			   const char *fingerprint, struct error **error)
+static char *find_image(struct server *server, const char *pool, const char *fingerprint,
+			struct error **error)
 {
-	const char *pool = driver->keeps_images ? place->pool : image_pool(server);
-	cleanup_free char *image = storage_image_path(server->storage, pool, fingerprint);
-	if (access(image, F_OK) < 0)
-		return error_set(error, ERROR_NOT_FOUND, "image %s is missing from pool %s",
-				 fingerprint, pool);
-	return copy_flat(driver, image, path, driver->keeps_images, error);
+	char *image = storage_image_path(server->storage, pool, fingerprint);
+	if (access(image, F_OK) == 0)
+		return image;
+	error_set(error, ERROR_NOT_FOUND, "image %s is missing from pool %s", fingerprint, pool);
+	free(image);
+	return NULL;
 }
 
 int storage_layer_first(struct server *server, const struct layer_place *place, uint32_t id_base,
@@ -143,9 +143,14 @@ int storage_layer_first(struct server *server, const struct layer_place *place, 
 	cleanup_free char *path = begin(server->storage, place, &driver, error);
 	if (!path)
 		return -1;
-	int result = driver->stack
-			     ? driver->stack->first(path, id_base, error)
-			     : fill_from_image(server, driver, place, path, fingerprint, error);
+	const char *pool = driver->keeps_images ? place->pool : image_pool(server);
+	cleanup_free char *image = find_image(server, pool, fingerprint, error);
+	cleanup_free char *tree = image ? memory_printf("%s/rootfs", image) : NULL;
+	int result = -1;
+	if (image)
+		result = driver->stack
+				 ? driver->stack->above(path, tree, 0, id_base, error)
+				 : copy_flat(driver, image, path, driver->keeps_images, error);
 	return end(result, path, place, error);
 }
 
