@@ -92,10 +92,10 @@ static void task_free(void *data)
 static json_t *resources_of(const char *instance, const char *backup)
 {
 	json_t *resources = instance_render_resources(instance);
-	cleanup_free char *prefix = collection(instance);
+	/* As LXD 5 has it, whose client takes the name behind this. */
 	if (backup && *backup)
 		json_object_set_new(resources, "backups",
-				    json_pack("[o]", render_url(prefix, backup)));
+				    json_pack("[o]", render_url("/1.0/backups", backup)));
 	return resources;
 }
 
@@ -189,6 +189,9 @@ static int take_request(const json_t *body, struct backup_request *wanted, struc
 	    (!wanted->instance_only &&
 	     render_bool_field(body, "instance_only", &wanted->instance_only, error) < 0))
 		return -1;
+	/* LXD's default, and its client calls the file backup.tar.gz. */
+	if (!wanted->compression || !*wanted->compression)
+		wanted->compression = "gzip";
 	return !target || json_is_null(target)
 		       ? 0
 		       : error_set(
@@ -202,6 +205,19 @@ static bool wants_stream(const struct request *request)
 	return accept && strcasecmp(accept, "application/octet-stream") == 0;
 }
 
+/* Clients find the name of one without a name in the operation's resources. */
+static struct response *keep(struct request *request, const struct instance *instance,
+			     struct backup_request *wanted, struct error **error)
+{
+	cleanup_free char *made =
+		*wanted->name ? NULL : backup_make_name(instance->server, instance->id, error);
+	if (!*wanted->name && !made)
+		return NULL;
+	if (made)
+		wanted->name = made;
+	return run_task(request, "Backing up instance", run_create, wanted, NULL, error);
+}
+
 static struct response *create(struct request *request, struct error **error)
 {
 	cleanup_instance struct instance *instance = instance_of_request(request, error);
@@ -211,7 +227,7 @@ static struct response *create(struct request *request, struct error **error)
 	    take_request(body, &wanted, error) < 0 || backup_check(instance, &wanted, error) < 0)
 		return NULL;
 	if (!wants_stream(request))
-		return run_task(request, "Backing up instance", run_create, &wanted, NULL, error);
+		return keep(request, instance, &wanted, error);
 	struct backup_stream *stream = backup_stream_open(instance, &wanted, error);
 	return stream ? response_stream(read_stream, stream, free_stream) : NULL;
 }

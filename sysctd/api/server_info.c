@@ -57,6 +57,7 @@ static const char *const extensions[] = {
 	"backup_compression",
 	"backup_compression_algorithm",
 	"container_backup_override_pool",
+	"backup_override_name",
 	"direct_backup", /* POST .../backups that accepts application/octet-stream */
 	"snapshot_scheduling",
 	"snapshot_schedule_aliases",

@@ -21,12 +21,15 @@ struct operation;
 struct server;
 
 struct backup_request {
-	const char *name;	 /* "" or NULL: "backup0" or the next free number */
+	const char *name;	 /* of one that is kept */
 	const char *compression; /* compression.h */
 	int64_t expires_at;	 /* 0: never */
 	bool instance_only;	 /* without snapshots */
 	bool optimized;
 };
+
+/* "backup0", or the next one; the caller frees it. */
+char *backup_make_name(struct server *server, int64_t id, struct error **error);
 
 /* What can be refused before anything is begun. */
 int backup_check(struct instance *instance, const struct backup_request *request,

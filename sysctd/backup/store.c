@@ -97,8 +97,7 @@ static int write_file(struct instance *instance, const struct backup_request *re
 	return result;
 }
 
-/* "backup0", or the next one. */
-static char *make_name(struct server *server, int64_t id, struct error **error)
+char *backup_make_name(struct server *server, int64_t id, struct error **error)
 {
 	cleanup_backup_list struct backup_list list = {0};
 	long next = 0;
@@ -116,22 +115,6 @@ static char *make_name(struct server *server, int64_t id, struct error **error)
 	return memory_printf("backup%ld", next);
 }
 
-/* The number of one without a name is found in the same transaction. */
-static int store_row(struct instance *instance, const struct backup_request *request,
-		     struct backup_row *row, struct error **error)
-{
-	struct db *db = instance->server->db;
-	if (db_begin(db, DB_DURABLE, error) < 0)
-		return -1;
-	row->name = request->name && *request->name
-			    ? memory_strdup(request->name)
-			    : make_name(instance->server, instance->id, error);
-	if (row->name && db_backup_create(db, row, error) == 0)
-		return db_commit(db, error);
-	db_rollback(db);
-	return -1;
-}
-
 static int keep(struct instance *instance, const struct backup_request *request,
 		struct operation *operation, struct backup_row *row, struct error **error)
 {
@@ -145,7 +128,7 @@ static int keep(struct instance *instance, const struct backup_request *request,
 		return error_errno(error, errno, "creating %s", new);
 	fault_point("backup.file");
 	if (write_file(instance, request, operation, fd, error) < 0 ||
-	    store_row(instance, request, row, error) < 0) {
+	    db_backup_create(instance->server->db, row, error) < 0) {
 		unlink(new);
 		return -1;
 	}
@@ -158,6 +141,7 @@ int backup_create(struct instance *instance, const struct backup_request *reques
 {
 	*made = (struct backup_row){
 		.instance_id = instance->id,
+		.name = memory_strdup(request->name),
 		.file = memory_alloc(UUID_STR_LEN),
 		.created_at = db_now(),
 		.expires_at = request->expires_at,

@@ -50,6 +50,8 @@ agrees() {
 		{ diag "forwards and rules differ"; problem=1; }
 	is_served "$(rows 'select entries from network_zones_records')" ||
 		{ diag "records and the configuration of dnsmasq differ"; problem=1; }
+	diff <(rows 'select file from instances_backups' | sort) <(ls -A "$SYSCT_DIR/backups" 2>/dev/null) ||
+		{ diag "backups and their files differ"; problem=1; }
 	! grep -F "$SYSCT_DIR/run/instances" /proc/self/mountinfo || { diag "mounts were left"; problem=1; }
 	return $problem
 }
@@ -91,6 +93,9 @@ command_for() { # POINT
 	acl.row) echo "network acl rule add victim-acl ingress action=drop" ;;
 	acl.deleted) echo "network acl delete victim-acl" ;;
 	copy.*) echo "copy victim renamed" ;;
+	backup.deleted) echo "query -X DELETE --wait /1.0/instances/victim/backups/kept" ;;
+	backup.*) echo "query -X POST --wait /1.0/instances/victim/backups -d {}" ;;
+	import.*) echo "import $TMPDIR/victim.tar renamed" ;;
 	snapshot.deleted | layers.discarded) echo "snapshot delete victim kept" ;;
 	snapshot.*) echo "snapshot create victim shot" ;;
 	restore.*) echo "restore victim kept" ;;
@@ -144,6 +149,15 @@ prepare() { # POINT: the victim as its command wants it
 		sysct snapshot create victim kept
 		sysct exec victim -- sh -c 'echo now >/root/state'
 		;;
+	query*backups*)
+		sysct launch busybox victim
+		sysct query -X POST --wait /1.0/instances/victim/backups -d '{"name": "kept"}'
+		;;
+	import*)
+		sysct launch busybox victim
+		sysct exec victim -- sh -c 'echo now >/root/state'
+		[ -e "$TMPDIR/victim.tar" ] || sysct export victim "$TMPDIR/victim.tar" --compression none
+		;;
 	*) sysct launch busybox victim ;;
 	esac
 }
@@ -193,7 +207,7 @@ pass() { # POINT
 	daemon_start
 	ok -n "$point: everything agrees after the restart" settles
 	ok -n "$point: the instance beside was not disturbed" witness_lives
-	case $point in copy.*) ok -n "$point: the copy is whole, or there is none" copy_is_whole ;; esac
+	case $point in copy.* | import.*) ok -n "$point: the copy is whole, or there is none" copy_is_whole ;; esac
 	case $point in
 	merge.*)
 		ok -n "$point: the layers are merged" wait_until 20 is_merged
