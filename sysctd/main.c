@@ -29,6 +29,7 @@
 #include "image/image.h"
 #include "instance/instance.h"
 #include "instance/disks.h"
+#include "instance/merger.h"
 #include "instance/proxies.h"
 #include "instance/scheduler.h"
 #include "listener.h"
@@ -212,7 +213,8 @@ static int make_subjects(struct server *server, struct error **error)
 	disks_refresh(server);
 	networks_seed(server);
 	server->scheduler = scheduler_create(server, error);
-	return server->scheduler ? 0 : -1;
+	server->merger = server->scheduler ? merger_create(server, error) : NULL;
+	return server->merger ? 0 : -1;
 }
 
 static int start_api(struct server *server, int listener, struct error **error)
@@ -242,6 +244,7 @@ static int shut_down(struct server *server)
 		  instance_count_running(server));
 	scheduler_free(server->scheduler);
 	server->scheduler = NULL;
+	merger_stop(server->merger);
 	if (operation_manager_stop(server->operations, STOP_TIMEOUT) < 0 ||
 	    api_server_stop(server->api, STOP_TIMEOUT) < 0) {
 		log_event(LOG_LEVEL_WARNING, NULL, "operations still run; the next start repairs");
@@ -249,6 +252,7 @@ static int shut_down(struct server *server)
 	}
 	bool idle = instance_count_running(server) == 0;
 	instance_registry_free(server->instances);
+	merger_free(server->merger);
 	networks_free(server->networks, idle);
 	image_builder_free(server->images);
 	operation_manager_free(server->operations);

@@ -15,6 +15,7 @@ struct db;
 struct event_hub;
 struct image_builder;
 struct instance_registry;
+struct merger;
 struct networks;
 struct operation_manager;
 struct scheduler;
@@ -36,6 +37,7 @@ struct server {
 	struct instance_registry *instances;
 	struct networks *networks;
 	struct scheduler *scheduler;
+	struct merger *merger;
 	struct api_server *api;
 	int64_t started_at; /* nanoseconds since the epoch */
 };

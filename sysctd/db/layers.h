@@ -61,10 +61,10 @@ int db_layers_use_image(struct db *db, const char *pool, const char *fingerprint
 int db_layers_uncounted(struct db *db, struct layer_list *list, struct error **error);
 int db_layer_set_bytes(struct db *db, int64_t id, int64_t bytes, struct error **error);
 
-/* Dead ones, the uppermost of a chain before those below it. */
+/* Dead ones. */
 int db_layers_dead(struct db *db, struct layer_list *list, struct error **error);
 
-/* The directory of a dead one is gone. */
+/* The directory of a dead one is gone; above it there is none but dead ones. */
 int db_layer_delete(struct db *db, int64_t id, struct error **error);
 
 #endif

@@ -170,10 +170,9 @@ static int check_tmpfs(const json_t *device, struct error **error)
 	return refuse_keys(device, keys, "a tmpfs", error);
 }
 
-static int check_volume(const json_t *device, struct error **error)
+static int check_volume(const json_t *device, const char *source, struct error **error)
 {
 	static const char *const keys[] = {"size", "propagation", "recursive", NULL};
-	const char *source = disk_value(device, "source");
 	if (!is_clean(source))
 		return error_set(error, ERROR_INVALID,
 				 "\"%s\" is neither VOLUME nor VOLUME/SUB/PATH, without \"//\", "
@@ -185,9 +184,8 @@ static int check_volume(const json_t *device, struct error **error)
 	return refuse_keys(device, keys, "a disk that is a volume", error);
 }
 
-static int check_host(const json_t *device, struct error **error)
+static int check_host(const json_t *device, const char *source, struct error **error)
 {
-	const char *source = disk_value(device, "source");
 	if (strncmp(source, "ceph:", 5) == 0 || strncmp(source, "cephfs:", 7) == 0 ||
 	    strncmp(source, "tmpfs-overlay:", 14) == 0)
 		return error_set(error, ERROR_UNSUPPORTED,
@@ -203,14 +201,16 @@ int disk_check_device(const json_t *device, struct error **error)
 {
 	if (disk_is_root(device))
 		return check_root(device, error);
-	if (!disk_value(device, "source"))
+	const char *source = disk_value(device, "source");
+	if (!source)
 		return error_set(
 			error, ERROR_INVALID,
 			"it has no \"source\": a directory or file of the host, or tmpfs:, "
 			"or with a pool a volume");
 	if (disk_is_tmpfs(device))
 		return check_tmpfs(device, error);
-	return disk_value(device, "pool") ? check_volume(device, error) : check_host(device, error);
+	return disk_value(device, "pool") ? check_volume(device, source, error)
+					  : check_host(device, source, error);
 }
 
 int disks_check_paths(const json_t *devices, struct error **error)

@@ -129,13 +129,26 @@ static int replug(struct instance *instance, const json_t *old, const struct ins
 	return -1;
 }
 
+/* It goes on with the layers that it has mounted, also when they were merged meanwhile (storage/layers_used.c). */
+static int keep_rootfs(const char *directory, json_t *spec, struct error **error)
+{
+	json_t *old = monitor_read_spec(directory);
+	json_t *rootfs = json_object_get(json_object_get(old, "sysct"), "rootfs");
+	int result =
+		rootfs ? json_object_set(json_object_get(spec, "sysct"), "rootfs", rootfs)
+		       : error_set(error, ERROR_INTERNAL, "%s has no specification", directory);
+	json_decref(old);
+	return result;
+}
+
 /* What the next boot from inside will use. */
 static void refresh_spec(struct instance *instance, const struct instance_row *row)
 {
 	cleanup_error struct error *error = NULL;
 	cleanup_free char *directory = instance_run_directory(instance);
 	json_t *spec = instance_make_spec(instance, row, &error);
-	if (!spec || monitor_update_spec(directory, spec, &error) < 0)
+	if (!spec || keep_rootfs(directory, spec, &error) < 0 ||
+	    monitor_update_spec(directory, spec, &error) < 0)
 		log_event(LOG_LEVEL_WARNING, instance->name, "%s", error_message(error));
 	json_decref(spec);
 }

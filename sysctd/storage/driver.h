@@ -12,11 +12,9 @@
 
 /* Layers that lie above others (storage/overlay.c). */
 struct storage_stack {
-	/* Fills the empty directory @path with a layer for an instance whose root is @id_base, above an
-	 * image. */
-	int (*first)(const char *path, uint32_t id_base, struct error **error);
-	/* The same above the layer at @place, which was written with @place_base: its root directory
-	 * has the same owner, mode and attributes. @place is flat: the tree itself. */
+	/* Fills the empty directory @path with a layer for an instance whose root is @id_base, above
+	 * the tree @place, an image's or an older layer's, which was written with @place_base: its root
+	 * directory has the same owner, mode and attributes. */
 	int (*above)(const char *path, const char *place, uint32_t place_base, uint32_t id_base,
 		     struct error **error);
 };

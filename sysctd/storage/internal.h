@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "storage/storage.h"
+#include "strbuf.h"
 
 #define STORAGE_NEW	".new-"
 #define STORAGE_DELETED ".del-"
@@ -38,6 +39,10 @@ char *storage_new_path(const struct storage *storage, const char *pool, const ch
 /* [{"path", "base"}]: all of a chain as what can only be read, the image below them. */
 json_t *storage_layers_list(struct storage *storage, const struct layer_list *chain,
 			    struct error **error);
+
+/* What running instances have mounted, as text; and whether the layer at @path is in it (layers_used.c). */
+void storage_read_mounted(const struct server *server, struct strbuf *text);
+bool storage_layer_is_mounted(const struct strbuf *mounted, const char *path);
 
 /* Removes a directory with a tree in it, subvolumes among it. Missing is no error. */
 int storage_remove_at(int dirfd, const char *name, struct error **error);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "fault.h"
 #include "file.h"
 #include "image/store.h"
+#include "instance/merger.h"
 #include "log.h"
 #include "memory.h"
 #include "server.h"
@@ -123,16 +125,15 @@ static int copy_flat(const struct storage_driver *driver, const char *from, cons
 	return driver->tree_create(path, error) < 0 ? -1 : run_copy(source, target, error);
 }
 
-static int fill_from_image(struct server *server, const struct storage_driver *driver,
-			   const struct layer_place *place, const char *path,
-			   const char *fingerprint, struct error **error)
+static char *find_image(struct server *server, const char *pool, const char *fingerprint,
+			struct error **error)
 {
-	const char *pool = driver->keeps_images ? place->pool : image_pool(server);
-	cleanup_free char *image = storage_image_path(server->storage, pool, fingerprint);
-	if (access(image, F_OK) < 0)
-		return error_set(error, ERROR_NOT_FOUND, "image %s is missing from pool %s",
-				 fingerprint, pool);
-	return copy_flat(driver, image, path, driver->keeps_images, error);
+	char *image = storage_image_path(server->storage, pool, fingerprint);
+	if (access(image, F_OK) == 0)
+		return image;
+	error_set(error, ERROR_NOT_FOUND, "image %s is missing from pool %s", fingerprint, pool);
+	free(image);
+	return NULL;
 }
 
 int storage_layer_first(struct server *server, const struct layer_place *place, uint32_t id_base,
@@ -142,9 +143,14 @@ int storage_layer_first(struct server *server, const struct layer_place *place, 
 	cleanup_free char *path = begin(server->storage, place, &driver, error);
 	if (!path)
 		return -1;
-	int result = driver->stack
-			     ? driver->stack->first(path, id_base, error)
-			     : fill_from_image(server, driver, place, path, fingerprint, error);
+	const char *pool = driver->keeps_images ? place->pool : image_pool(server);
+	cleanup_free char *image = find_image(server, pool, fingerprint, error);
+	cleanup_free char *tree = image ? memory_printf("%s/rootfs", image) : NULL;
+	int result = -1;
+	if (image)
+		result = driver->stack
+				 ? driver->stack->above(path, tree, 0, id_base, error)
+				 : copy_flat(driver, image, path, driver->keeps_images, error);
 	return end(result, path, place, error);
 }
 
@@ -273,8 +279,10 @@ static json_t *describe_stacked(struct storage *storage, const struct layer_list
 	json_t *lower = list_lower(storage, chain, 1, error);
 	if (!lower)
 		return NULL;
-	return json_pack("{s:s, s:o, s:s, s:s, s:{s:s}}", "driver", "overlay", "lower", lower,
-			 "upper", upper, "work", work, "options", "redirect_dir", "on");
+	/* An index would know the layers below by their inodes, which change when two are merged. */
+	return json_pack("{s:s, s:o, s:s, s:s, s:{s:s, s:s}}", "driver", "overlay", "lower", lower,
+			 "upper", upper, "work", work, "options", "redirect_dir", "on", "index",
+			 "off");
 }
 
 static int check_there(struct storage *storage, const struct layer_row *top, struct error **error)
@@ -305,35 +313,41 @@ json_t *storage_layers_list(struct storage *storage, const struct layer_list *ch
 
 /* ---- taking away ---- */
 
-static int discard(struct storage *storage, const struct layer_row *layer, struct error **error)
+/* Its row would go while its files are on a disk that comes back, or while they are mounted. */
+static bool must_stay(struct storage *storage, const struct layer_row *layer,
+		      const struct strbuf *mounted)
 {
+	cleanup_free char *path = storage_layer_path(storage, layer);
+	return !storage_pool_available(storage, layer->pool) ||
+	       storage_layer_is_mounted(mounted, path);
+}
+
+static int discard(struct server *server, const struct layer_row *layer, struct error **error)
+{
+	struct storage *storage = server->storage;
 	cleanup_free char *path = storage_layer_path(storage, layer);
 	cleanup_free char *deleted =
 		storage_path(storage, layer->pool, STORAGE_LAYERS, STORAGE_DELETED,
 			     strrchr(layer->directory, '/') + 1);
 	if (rename(path, deleted) < 0 && errno != ENOENT)
 		return error_errno(error, errno, "deleting %s", path);
-	return 0;
+	fault_point("layers.discarded");
+	return db_layer_delete(server->db, layer->id, error);
 }
 
 int storage_layers_sweep(struct server *server, struct error **error)
 {
 	cleanup_layer_list struct layer_list dead = {0};
-	if (db_layers_dead(server->db, &dead, error) < 0)
-		return -1;
-	for (size_t i = 0; i < dead.count; i++) {
-		/* Else its row would go while its files are on a disk that comes back. */
-		if (!storage_pool_available(server->storage, dead.rows[i].pool))
-			continue;
-		if (discard(server->storage, &dead.rows[i], error) < 0)
-			return -1;
-		fault_point("layers.discarded");
-		if (db_layer_delete(server->db, dead.rows[i].id, error) < 0)
-			return -1;
-	}
-	if (dead.count)
-		storage_reclaim(server->storage);
-	return 0;
+	cleanup_strbuf struct strbuf mounted = {0};
+	int result = db_layers_dead(server->db, &dead, error);
+	if (result < 0 || dead.count == 0)
+		return result;
+	storage_read_mounted(server, &mounted);
+	for (size_t i = 0; i < dead.count && result == 0; i++)
+		if (!must_stay(server->storage, &dead.rows[i], &mounted))
+			result = discard(server, &dead.rows[i], error);
+	storage_reclaim(server->storage);
+	return result;
 }
 
 void storage_tidy(struct server *server)
@@ -343,4 +357,5 @@ void storage_tidy(struct server *server)
 	if (storage_layers_sweep(server, &error) < 0)
 		log_event(LOG_LEVEL_WARNING, NULL, "removing what was deleted: %s",
 			  error_message(error));
+	merger_wake(server->merger);
 }

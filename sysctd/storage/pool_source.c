@@ -153,7 +153,7 @@ int pool_source_plan(const struct storage *storage, struct object_row *row,
 		return driver->make ? plan_own(storage, row, error) : 0;
 	cleanup_free char *source = realpath(given, NULL);
 	if (!source)
-		return error_errno(error, errno, "looking at %s", given);
+		return error_set(error, ERROR_INVALID, "looking at %s: %s", given, strerror(errno));
 	if (pool_config_get(row->config, "size"))
 		return error_set(
 			error, ERROR_INVALID,

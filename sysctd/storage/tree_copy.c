@@ -2,10 +2,13 @@
 #include "storage/tree_copy.h"
 
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
 #include <search.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -27,6 +30,7 @@ enum {
 	DEEPEST = 512,
 	/* Of a change so young another one may have the same time: it is looked at again. */
 	YOUNG = 50 * 1000000, /* ns */
+	MOST_ACL = 64 << 10,
 };
 
 /* What the source had at @path in the run before. */
@@ -421,17 +425,35 @@ unsigned long long tree_copy_written(const struct tree_copy *copy)
 	return copy->written;
 }
 
+/* posix_acl_xattr.h: ids are in the entries of single users and groups. */
+static int shift_acl(int target, const char *name, int64_t shift)
+{
+	char value[MOST_ACL];
+	struct posix_acl_xattr_entry entry;
+	ssize_t size = fgetxattr(target, name, value, sizeof(value));
+	if (size < 0)
+		return errno == ENODATA || errno == ENOTSUP ? 0 : -1;
+	for (char *at = value + sizeof(struct posix_acl_xattr_header);
+	     at + sizeof(entry) <= value + size; at += sizeof(entry)) {
+		memcpy(&entry, at, sizeof(entry));
+		uint16_t tag = le16toh(entry.e_tag);
+		if (tag == ACL_USER || tag == ACL_GROUP)
+			entry.e_id = htole32((uint32_t)(le32toh(entry.e_id) + shift));
+		memcpy(at, &entry, sizeof(entry));
+	}
+	return fsetxattr(target, name, value, (size_t)size, 0);
+}
+
 int tree_copy_root(int source, int target, int64_t shift, struct error **error)
 {
-	static const char *const acls[] = {"system.posix_acl_access", "system.posix_acl_default"};
 	struct stat status;
 	if (fstat(source, &status) < 0)
 		return error_errno(error, errno, "looking at the root directory");
 	status.st_uid = (uid_t)((int64_t)status.st_uid + shift);
 	status.st_gid = (gid_t)((int64_t)status.st_gid + shift);
-	if (tree_copy_attributes(source, target, ".", &status) < 0)
+	if (tree_copy_attributes(source, target, ".", &status) < 0 ||
+	    (shift && (shift_acl(target, "system.posix_acl_access", shift) < 0 ||
+		       shift_acl(target, "system.posix_acl_default", shift) < 0)))
 		return error_errno(error, errno, "copying the root directory");
-	for (int i = 0; i < 2 && shift; i++)
-		fremovexattr(target, acls[i]);
 	return 0;
 }

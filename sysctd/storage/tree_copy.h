@@ -66,7 +66,7 @@ void tree_copy_watch(struct tree_copy *copy, bool (*watch)(void *data, unsigned 
 unsigned long long tree_copy_written(const struct tree_copy *copy);
 
 /* Owner, mode, extended attributes and times of one directory, without what is in it. @shift is added
- * to its ids; ACLs, which have ids, too, are kept with 0 alone. */
+ * to its ids, also to those in ACLs. */
 int tree_copy_root(int source, int target, int64_t shift, struct error **error);
 
 #endif

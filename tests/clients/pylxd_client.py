@@ -302,6 +302,14 @@ def storage():
     tap.ok("box" in [v.name for v in pool.volumes.all()], "its volumes") # of type "custom", for this pylxd
     volume = pool.volumes.get("container", "box")
     tap.eq((volume.type, volume.used_by), ("container", ["/1.0/instances/box"]), "volumes.get")
+    volume = pool.volumes.create({"name": "data", "config": {"user.note": "x"}})
+    tap.eq((volume.type, volume.name, volume.config), ("custom", "data", {"user.note": "x"}), "volumes.create")
+    volume.put({"config": {"user.note": "y"}, "description": "text"})
+    tap.eq((pool.volumes.get("custom", "data").config, pool.volumes.get("custom", "data").description), ({"user.note": "y"}, "text"), "put")
+    volume.rename({"name": "other", "pool": "default"})
+    volume = pool.volumes.get("custom", "other")
+    volume.delete()
+    tap.raises(NotFound, "not found", lambda: pool.volumes.get("custom", "other"), "a deleted volume")
 
 
 def networks(box):

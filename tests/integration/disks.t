@@ -167,6 +167,15 @@ ok -n "one that was hidden goes when it is found again" drop hidden
 
 # --- busy ---
 
+sysct pause box
+ok -n "a frozen instance gets a disk" add frozen source="$where/plain" path=/srv/frozen
+sysct resume box
+is "$(mounted /srv/frozen)" 1 "which is there when it goes on"
+sysct pause box
+ok -n "and loses it" drop frozen
+sysct resume box
+is "$(mounted /srv/frozen)" 0 "for good"
+
 add busy source="$where/plain" path=/srv/busy
 sysct exec box -- sh -c 'cd /srv/busy && echo ready >/tmp/ready && exec sleep 1000' &
 sleeper=$!

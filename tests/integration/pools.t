@@ -70,6 +70,7 @@ done
 complains 'already exists' sysct storage create plain dir
 complains 'is no absolute path' create dir source=relative
 complains 'No such file' create dir source="$TMPDIR/nothing"
+is "$(create dir source="$TMPDIR/nothing" 2>&1 | wc -l)" 1 "that is all it says"
 complains 'not empty \(it has "file"\)' create dir source="$TMPDIR/full"
 complains 'is no directory' create dir source="$TMPDIR/full/file"
 complains 'is no directory' create overlay source=/dev/null
