@@ -6,7 +6,7 @@
 #include "db/query.h"
 
 #define SELECT_LAYERS                                                                              \
-	"SELECT l.id, l.parent_id, p.name, l.directory, l.id_base, l.image, l.flat"                \
+	"SELECT l.id, l.parent_id, p.name, l.directory, l.id_base, l.image, l.flat, l.bytes"       \
 	" FROM storage_layers l"                                                                   \
 	" JOIN storage_pools p ON p.id = l.pool_id"
 

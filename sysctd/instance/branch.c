@@ -8,6 +8,7 @@
 #include "instance/snapshots.h"
 #include "server.h"
 #include "storage/storage.h"
+#include "storage/usage.h"
 
 enum {
 	/* Of so many a start has to mount each: what comes then is copied beside. The kernel takes 500. */
@@ -81,6 +82,7 @@ int branch_commit(struct branch *branch, struct error **error)
 	struct server *server = branch->instance->server;
 	if (storage_layer_commit(server->storage, branch->pool.name, directory, error) < 0)
 		return -1;
+	usage_wake(server->usage);
 	merger_wake(server->merger);
 	return 0;
 }
