@@ -10,6 +10,7 @@ extern const struct command_group group_list;		       /* cmd_list.c */
 extern const struct command_group group_info;		       /* cmd_info.c */
 extern const struct command_group group_exec;		       /* cmd_exec.c */
 extern const struct command_group group_snapshot;	       /* cmd_snapshot.c */
+extern const struct command_group group_backup;		       /* cmd_backup.c */
 extern const struct command_group group_config;		       /* cmd_config.c */
 extern const struct command_group group_device;		       /* cmd_device.c */
 extern const struct command_group group_profile;	       /* cmd_profile.c */

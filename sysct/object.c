@@ -9,7 +9,7 @@
 #include "lib/cleanup.h"
 #include "lib/memory.h"
 #include "operation.h"
-#include "yaml_text.h"
+#include "lib/yaml_text.h"
 
 enum { WRITABLE_MAX = 8, TRIES = 5 };
 

@@ -19,6 +19,7 @@
 
 #include "api/http.h"
 #include "api/routes.h"
+#include "backup/backup.h"
 #include "cleanup.h"
 #include "config.h"
 #include "db/db.h"
@@ -28,6 +29,7 @@
 #include "image/image.h"
 #include "instance/instance.h"
 #include "instance/disks.h"
+#include "instance/merger.h"
 #include "instance/proxies.h"
 #include "instance/scheduler.h"
 #include "listener.h"
@@ -40,6 +42,7 @@
 #include "runtime/seccomp_filter.h"
 #include "server.h"
 #include "storage/storage.h"
+#include "storage/usage.h"
 
 enum { STOP_TIMEOUT = 10000 };
 
@@ -55,6 +58,7 @@ static const struct route *const routes[] = {
 	instance_create_routes,
 	instance_change_routes,
 	instance_snapshot_routes,
+	instance_backup_routes,
 	instance_state_routes,
 	exec_routes,
 	console_routes,
@@ -181,7 +185,11 @@ static int open_data(struct server *server, struct error **error)
 	if (!server->db || db_seed(server->db, error) < 0)
 		return -1;
 	server->storage = storage_create(server->paths.state, error);
-	return server->storage ? storage_repair(server, error) : -1;
+	if (!server->storage || storage_repair(server, error) < 0 ||
+	    backups_repair(server, error) < 0)
+		return -1;
+	server->usage = usage_counter_create(server, error);
+	return server->usage ? 0 : -1;
 }
 
 static int make_subjects(struct server *server, struct error **error)
@@ -205,7 +213,8 @@ static int make_subjects(struct server *server, struct error **error)
 	disks_refresh(server);
 	networks_seed(server);
 	server->scheduler = scheduler_create(server, error);
-	return server->scheduler ? 0 : -1;
+	server->merger = server->scheduler ? merger_create(server, error) : NULL;
+	return server->merger ? 0 : -1;
 }
 
 static int start_api(struct server *server, int listener, struct error **error)
@@ -235,6 +244,7 @@ static int shut_down(struct server *server)
 		  instance_count_running(server));
 	scheduler_free(server->scheduler);
 	server->scheduler = NULL;
+	merger_stop(server->merger);
 	if (operation_manager_stop(server->operations, STOP_TIMEOUT) < 0 ||
 	    api_server_stop(server->api, STOP_TIMEOUT) < 0) {
 		log_event(LOG_LEVEL_WARNING, NULL, "operations still run; the next start repairs");
@@ -242,10 +252,12 @@ static int shut_down(struct server *server)
 	}
 	bool idle = instance_count_running(server) == 0;
 	instance_registry_free(server->instances);
+	merger_free(server->merger);
 	networks_free(server->networks, idle);
 	image_builder_free(server->images);
 	operation_manager_free(server->operations);
 	event_hub_free(server->events);
+	usage_counter_free(server->usage);
 	storage_stop(server->storage);
 	if (idle)
 		storage_pools_unmount(server);

@@ -15,10 +15,12 @@ struct db;
 struct event_hub;
 struct image_builder;
 struct instance_registry;
+struct merger;
 struct networks;
 struct operation_manager;
 struct scheduler;
 struct storage;
+struct usage_counter;
 
 struct server {
 	struct paths paths;
@@ -30,10 +32,12 @@ struct server {
 	struct event_hub *events;
 	struct operation_manager *operations;
 	struct storage *storage;
+	struct usage_counter *usage;
 	struct image_builder *images;
 	struct instance_registry *instances;
 	struct networks *networks;
 	struct scheduler *scheduler;
+	struct merger *merger;
 	struct api_server *api;
 	int64_t started_at; /* nanoseconds since the epoch */
 };

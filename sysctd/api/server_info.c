@@ -53,6 +53,12 @@ static const char *const extensions[] = {
 	"storage_volume_state",
 	"instances",
 	"snapshot_expiry",
+	"container_backup",
+	"backup_compression",
+	"backup_compression_algorithm",
+	"container_backup_override_pool",
+	"backup_override_name",
+	"direct_backup", /* POST .../backups that accepts application/octet-stream */
 	"snapshot_scheduling",
 	"snapshot_schedule_aliases",
 	"snapshot_expiry_creation",

@@ -8,11 +8,6 @@
 #include "db/layers_internal.h"
 #include "memory.h"
 
-#define SELECT_LAYERS                                                                              \
-	"SELECT l.id, l.parent_id, p.name, l.directory, l.id_base, l.image, l.flat"                \
-	" FROM storage_layers l"                                                                   \
-	" JOIN storage_pools p ON p.id = l.pool_id"
-
 void layer_list_clear(struct layer_list *list)
 {
 	for (size_t i = 0; i < list->count; i++) {
@@ -41,13 +36,14 @@ static int read_rows(struct connection *connection, const char *sql, const struc
 			.id_base = (uint32_t)query_number(&query, 4),
 			.image = query_text(&query, 5),
 			.flat = query_number(&query, 6) != 0,
+			.bytes = query_number(&query, 7),
 		};
 	}
 	return result;
 }
 
-static int read_list(struct db *db, const char *sql, const struct value *values, size_t count,
-		     struct layer_list *list, struct error **error)
+int layers_read(struct db *db, const char *sql, const struct value *values, size_t count,
+		struct layer_list *list, struct error **error)
 {
 	cleanup_reader struct reader reader = {0};
 	*list = (struct layer_list){0};
@@ -84,6 +80,7 @@ int layers_bury(struct connection *connection, struct error **error)
 		" UNION SELECT layer_id FROM instances_snapshots"
 		" UNION SELECT layer_id FROM storage_volumes"
 		" UNION SELECT layer_id FROM storage_volumes_snapshots"
+		" UNION SELECT layer_id FROM temp.layers_held"
 		" UNION SELECT l.parent_id FROM needed JOIN storage_layers l ON l.id = needed.id"
 		"  WHERE l.parent_id IS NOT NULL)"
 		" UPDATE storage_layers SET dead = 1 WHERE dead = 0 AND id NOT IN needed";
@@ -97,6 +94,34 @@ int db_layer_create(struct db *db, struct layer_row *layer, struct error **error
 	return db_end(db, layer_create(&db->writer, layer, error), error);
 }
 
+int db_layers_bury(struct db *db, struct error **error)
+{
+	if (db_begin(db, DB_VOLATILE, error) < 0)
+		return -1;
+	return db_end(db, layers_bury(&db->writer, error), error);
+}
+
+int db_layer_hold(struct db *db, int64_t id, struct error **error)
+{
+	if (db_begin(db, DB_VOLATILE, error) < 0)
+		return -1;
+	return db_end(db,
+		      query_run(&db->writer, "INSERT INTO temp.layers_held (layer_id) VALUES (?1)",
+				VALUES(NUMBER(id)), error),
+		      error);
+}
+
+int db_layer_release(struct db *db, int64_t id, struct error **error)
+{
+	static const char sql[] =
+		"DELETE FROM temp.layers_held WHERE rowid ="
+		" (SELECT rowid FROM temp.layers_held WHERE layer_id = ?1 LIMIT 1)";
+	if (db_begin(db, DB_VOLATILE, error) < 0)
+		return -1;
+	int result = query_run(&db->writer, sql, VALUES(NUMBER(id)), error);
+	return db_end(db, result < 0 ? -1 : layers_bury(&db->writer, error), error);
+}
+
 int db_layer_chain(struct db *db, int64_t id, struct layer_list *list, struct error **error)
 {
 	static const char sql[] =
@@ -104,7 +129,7 @@ int db_layer_chain(struct db *db, int64_t id, struct layer_list *list, struct er
 		" UNION ALL SELECT l.parent_id, depth + 1 FROM chain"
 		"  JOIN storage_layers l ON l.id = chain.id WHERE l.parent_id IS NOT "
 		"NULL) " SELECT_LAYERS " JOIN chain c ON c.id = l.id ORDER BY c.depth";
-	if (read_list(db, sql, VALUES(NUMBER(id)), list, error) < 0)
+	if (layers_read(db, sql, VALUES(NUMBER(id)), list, error) < 0)
 		return -1;
 	return list->count ? 0 : error_set(error, ERROR_NOT_FOUND, "the layer is missing");
 }
@@ -113,7 +138,7 @@ static int exists(struct db *db, const char *sql, const struct value *values, bo
 		  struct error **error)
 {
 	cleanup_layer_list struct layer_list list = {0};
-	if (read_list(db, sql, values, 2, &list, error) < 0)
+	if (layers_read(db, sql, values, 2, &list, error) < 0)
 		return -1;
 	*found = list.count > 0;
 	return 0;
@@ -136,15 +161,41 @@ int db_layers_use_image(struct db *db, const char *pool, const char *fingerprint
 	return exists(db, sql, values, used, error);
 }
 
+int db_layers_uncounted(struct db *db, struct layer_list *list, struct error **error)
+{
+	static const char sql[] = SELECT_LAYERS
+		" WHERE l.bytes < 0 AND l.dead = 0"
+		" AND l.id NOT IN (SELECT layer_id FROM instances WHERE layer_id IS NOT NULL)"
+		" AND l.id NOT IN (SELECT layer_id FROM storage_volumes)";
+	return layers_read(db, sql, NO_VALUES, list, error);
+}
+
+int db_layer_set_bytes(struct db *db, int64_t id, int64_t bytes, struct error **error)
+{
+	static const char sql[] =
+		"UPDATE storage_layers SET bytes = ?2, counted_at = ?3 WHERE id = ?1";
+	if (db_begin(db, DB_VOLATILE, error) < 0)
+		return -1;
+	return db_end(db,
+		      query_run(&db->writer, sql,
+				VALUES(NUMBER(id), NUMBER(bytes), NUMBER(db_now())), error),
+		      error);
+}
+
 int db_layers_dead(struct db *db, struct layer_list *list, struct error **error)
 {
-	/* One above another was made after it. */
 	static const char sql[] = SELECT_LAYERS " WHERE l.dead = 1 ORDER BY l.id DESC";
-	return read_list(db, sql, NO_VALUES, list, error);
+	return layers_read(db, sql, NO_VALUES, list, error);
 }
 
 static int delete_row(struct connection *connection, int64_t id, struct error **error)
 {
+	/* One that is dead, too, may stay longer: mounted together with those that were there before a merge. */
+	if (query_run(
+		    connection,
+		    "UPDATE storage_layers SET parent_id = NULL WHERE parent_id = ?1 AND dead = 1",
+		    VALUES(NUMBER(id)), error) < 0)
+		return -1;
 	return query_run(connection, "DELETE FROM storage_layers WHERE id = ?1 AND dead = 1",
 			 VALUES(NUMBER(id)), error);
 }

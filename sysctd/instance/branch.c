@@ -4,13 +4,15 @@
 #include "cleanup.h"
 #include "fault.h"
 #include "instance/internal.h"
+#include "instance/merger.h"
 #include "instance/snapshots.h"
 #include "server.h"
 #include "storage/storage.h"
+#include "storage/usage.h"
 
 enum {
-	/* So many below each other are slow to look through: what comes then is copied beside. */
-	MOST_LAYERS = 100,
+	/* Of so many a start has to mount each: what comes then is copied beside. The kernel takes 500. */
+	MOST_LAYERS = 200,
 };
 
 void branch_clear(struct branch *branch)
@@ -77,8 +79,12 @@ int branch_store(struct branch *branch, int64_t *layer, struct error **error)
 int branch_commit(struct branch *branch, struct error **error)
 {
 	cleanup_free char *directory = storage_layer_directory(branch->token);
-	return storage_layer_commit(branch->instance->server->storage, branch->pool.name, directory,
-				    error);
+	struct server *server = branch->instance->server;
+	if (storage_layer_commit(server->storage, branch->pool.name, directory, error) < 0)
+		return -1;
+	usage_wake(server->usage);
+	merger_wake(server->merger);
+	return 0;
 }
 
 void branch_abort(struct branch *branch)

@@ -31,7 +31,10 @@ static const struct device_key disk_keys[] = {
 	 "`true`: ids 0 to 65535 of the source are those of the instance, by an idmapped mount. "
 	 "Unset: they are the host's, and what the instance has no id for belongs to nobody. "
 	 "Volumes are always shifted."},
-	{"size", false, disk_check_size, "Size of a `tmpfs:`. Unset: half of the memory."},
+	{"size", false, disk_check_size,
+	 "Of the root disk in a pool of the driver btrfs: the most that it may hold; unset: as "
+	 "much as "
+	 "the pool. Of a `tmpfs:`; unset: half of the memory."},
 	{"source", false, disk_check_source,
 	 "Directory or file of the host; `tmpfs:`; with `pool` a custom volume, `VOLUME` or "
 	 "`VOLUME/SUB/PATH`. The root disk has none."},

@@ -160,9 +160,6 @@ static int check_root(const json_t *device, struct error **error)
 					   "required", "shift",	      NULL};
 	if (!disk_value(device, "pool"))
 		return error_set(error, ERROR_INVALID, "it has no \"pool\"");
-	if (disk_value(device, "size"))
-		return error_set(error, ERROR_UNSUPPORTED,
-				 "\"size\" of a root disk is not supported by sysct yet");
 	return refuse_keys(device, keys, "the root disk (path \"/\")", error);
 }
 

@@ -31,7 +31,7 @@ static int check(struct server *server, const struct instance_row *old, struct i
 		return error_set(error, ERROR_UNSUPPORTED,
 				 "the root disk cannot be moved from pool %s to %s", old->pool,
 				 pool);
-	return 0;
+	return instance_check_root_size(server, pool, *devices, error);
 }
 
 /* limits.* of a running instance; its processes must not be frozen half way, so
@@ -129,13 +129,26 @@ static int replug(struct instance *instance, const json_t *old, const struct ins
 	return -1;
 }
 
+/* It goes on with the layers that it has mounted, also when they were merged meanwhile (storage/layers_used.c). */
+static int keep_rootfs(const char *directory, json_t *spec, struct error **error)
+{
+	json_t *old = monitor_read_spec(directory);
+	json_t *rootfs = json_object_get(json_object_get(old, "sysct"), "rootfs");
+	int result =
+		rootfs ? json_object_set(json_object_get(spec, "sysct"), "rootfs", rootfs)
+		       : error_set(error, ERROR_INTERNAL, "%s has no specification", directory);
+	json_decref(old);
+	return result;
+}
+
 /* What the next boot from inside will use. */
 static void refresh_spec(struct instance *instance, const struct instance_row *row)
 {
 	cleanup_error struct error *error = NULL;
 	cleanup_free char *directory = instance_run_directory(instance);
 	json_t *spec = instance_make_spec(instance, row, &error);
-	if (!spec || monitor_update_spec(directory, spec, &error) < 0)
+	if (!spec || keep_rootfs(directory, spec, &error) < 0 ||
+	    monitor_update_spec(directory, spec, &error) < 0)
 		log_event(LOG_LEVEL_WARNING, instance->name, "%s", error_message(error));
 	json_decref(spec);
 }
@@ -158,6 +171,20 @@ int instance_prepare_update(struct instance *instance, const struct instance_row
 	return result;
 }
 
+/* Of one that runs; what was changed before something failed is as before. */
+static int change_devices(struct instance *instance, const struct instance_row *old,
+			  const json_t *old_devices, const struct instance_row *row,
+			  const json_t *devices, struct error **error)
+{
+	struct server *server = instance->server;
+	if (instance_limit_root(server, old, devices, error) < 0)
+		return -1;
+	if (replug(instance, old_devices, row, devices, error) == 0)
+		return 0;
+	instance_limit_root(server, old, old_devices, NULL);
+	return -1;
+}
+
 static int update_locked(struct instance *instance, struct instance_row *row, struct error **error)
 {
 	struct server *server = instance->server;
@@ -172,7 +199,7 @@ static int update_locked(struct instance *instance, struct instance_row *row, st
 	    disks_check_sources(server, old_devices, devices, error) == 0 &&
 	    (!up || same_limits(before, after) ||
 	     apply_live(instance, before, after, error) == 0) &&
-	    (!up || replug(instance, old_devices, row, devices, error) == 0))
+	    (!up || change_devices(instance, &old, old_devices, row, devices, error) == 0))
 		result = db_instance_update(server->db, row, error);
 	json_decref(before);
 	json_decref(after);
@@ -207,6 +234,8 @@ static int apply_to(struct server *server, const char *name, struct error **erro
 	    instance_expand(server, &row, &config, &devices, error) < 0)
 		return -1;
 	int result = apply_live(instance, config, config, error);
+	if (result == 0)
+		result = instance_limit_root(server, &row, devices, error);
 	if (result == 0)
 		result = instance_assign_nics(server, &row, devices, error);
 	if (result == 0)

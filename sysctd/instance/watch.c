@@ -20,6 +20,7 @@
 #include "network/nic.h"
 #include "operation.h"
 #include "server.h"
+#include "storage/storage.h"
 
 struct watcher {
 	struct server *server;
@@ -81,6 +82,8 @@ void instance_ended(struct instance *instance, const json_t *state)
 	db_instance_set_power(instance->server->db, instance->id, INSTANCE_POWER_STOPPED, NULL);
 	bool delete = instance->ephemeral && !instance->restarting;
 	instance_set_state(instance, INSTANCE_STOPPED);
+	/* Layers that only it had mounted go. */
+	storage_tidy(instance->server);
 	if (delete)
 		schedule_deletion(instance);
 }

@@ -12,11 +12,9 @@
 
 /* Layers that lie above others (storage/overlay.c). */
 struct storage_stack {
-	/* Fills the empty directory @path with a layer for an instance whose root is @id_base, above an
-	 * image. */
-	int (*first)(const char *path, uint32_t id_base, struct error **error);
-	/* The same above the layer at @place, which was written with @place_base: its root directory
-	 * has the same owner, mode and attributes. @place is flat: the tree itself. */
+	/* Fills the empty directory @path with a layer for an instance whose root is @id_base, above
+	 * the tree @place, an image's or an older layer's, which was written with @place_base: its root
+	 * directory has the same owner, mode and attributes. */
 	int (*above)(const char *path, const char *place, uint32_t place_base, uint32_t id_base,
 		     struct error **error);
 };
@@ -39,6 +37,12 @@ struct storage_driver {
 	int (*make)(const char *device, const char *options, bool wipe, struct error **error);
 	int (*mount)(const char *device, const char *path, const char *options,
 		     struct error **error);
+	/* Of a pool that has just been made on a file or device of its own; NULL: nothing. */
+	int (*prepare)(const char *path, struct error **error);
+	/* Bytes of "rootfs" in @path: what it has alone, and all. -1: to be counted. NULL: always. */
+	int (*usage)(const char *path, int64_t *own, int64_t *all);
+	/* The most bytes that "rootfs" in @path may have, 0 for no limit. NULL: cannot be limited. */
+	int (*limit)(const char *path, uint64_t bytes, struct error **error);
 	/* After the device has grown. */
 	int (*grow)(const char *path, struct error **error);
 };

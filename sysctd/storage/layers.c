@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,14 +11,21 @@
 #include "fault.h"
 #include "file.h"
 #include "image/store.h"
+#include "instance/merger.h"
 #include "log.h"
 #include "memory.h"
 #include "server.h"
 #include "storage/internal.h"
+#include "storage/usage.h"
 
 char *storage_layer_directory(const char *token)
 {
 	return memory_printf("%s/%s", storage_kind_directory(STORAGE_LAYERS), token);
+}
+
+char *storage_pending_directory(const char *token)
+{
+	return memory_printf("%s/" STORAGE_NEW "%s", storage_kind_directory(STORAGE_LAYERS), token);
 }
 
 char *storage_instance_directory(const char *uuid)
@@ -53,6 +61,19 @@ bool storage_clones(const char *driver)
 {
 	const struct storage_driver *functions = storage_driver_find(driver, NULL);
 	return functions && functions->tree_clone;
+}
+
+bool storage_can_limit(const char *driver)
+{
+	const struct storage_driver *functions = storage_driver_find(driver, NULL);
+	return functions && functions->limit;
+}
+
+int storage_layer_limit(struct storage *storage, const char *driver, const struct layer_row *layer,
+			uint64_t bytes, struct error **error)
+{
+	cleanup_free char *path = storage_layer_path(storage, layer);
+	return storage_driver_find(driver, error)->limit(path, bytes, error);
 }
 
 /* ---- making ---- */
@@ -104,16 +125,15 @@ static int copy_flat(const struct storage_driver *driver, const char *from, cons
 	return driver->tree_create(path, error) < 0 ? -1 : run_copy(source, target, error);
 }
 
-static int fill_from_image(struct server *server, const struct storage_driver *driver,
-			   const struct layer_place *place, const char *path,
-			   const char *fingerprint, struct error **error)
+static char *find_image(struct server *server, const char *pool, const char *fingerprint,
+			struct error **error)
 {
-	const char *pool = driver->keeps_images ? place->pool : image_pool(server);
-	cleanup_free char *image = storage_image_path(server->storage, pool, fingerprint);
-	if (access(image, F_OK) < 0)
-		return error_set(error, ERROR_NOT_FOUND, "image %s is missing from pool %s",
-				 fingerprint, pool);
-	return copy_flat(driver, image, path, driver->keeps_images, error);
+	char *image = storage_image_path(server->storage, pool, fingerprint);
+	if (access(image, F_OK) == 0)
+		return image;
+	error_set(error, ERROR_NOT_FOUND, "image %s is missing from pool %s", fingerprint, pool);
+	free(image);
+	return NULL;
 }
 
 int storage_layer_first(struct server *server, const struct layer_place *place, uint32_t id_base,
@@ -123,9 +143,14 @@ int storage_layer_first(struct server *server, const struct layer_place *place, 
 	cleanup_free char *path = begin(server->storage, place, &driver, error);
 	if (!path)
 		return -1;
-	int result = driver->stack
-			     ? driver->stack->first(path, id_base, error)
-			     : fill_from_image(server, driver, place, path, fingerprint, error);
+	const char *pool = driver->keeps_images ? place->pool : image_pool(server);
+	cleanup_free char *image = find_image(server, pool, fingerprint, error);
+	cleanup_free char *tree = image ? memory_printf("%s/rootfs", image) : NULL;
+	int result = -1;
+	if (image)
+		result = driver->stack
+				 ? driver->stack->above(path, tree, 0, id_base, error)
+				 : copy_flat(driver, image, path, driver->keeps_images, error);
 	return end(result, path, place, error);
 }
 
@@ -230,75 +255,107 @@ static int add_image(struct storage *storage, const struct layer_row *lowest, js
 }
 
 /* overlayfs.rst, "Multiple lower layers": the first of the list is the uppermost. */
-static json_t *describe_stacked(struct storage *storage, const struct layer_list *chain,
-				struct error **error)
+static json_t *list_lower(struct storage *storage, const struct layer_list *chain, size_t first,
+			  struct error **error)
 {
 	const struct layer_row *lowest = &chain->rows[chain->count - 1];
-	cleanup_free char *path = storage_layer_path(storage, &chain->rows[0]);
-	cleanup_free char *upper = memory_printf("%s/upper", path);
-	cleanup_free char *work = memory_printf("%s/work", path);
 	json_t *lower = json_array();
-	for (size_t i = 1; i < chain->count; i++) {
+	for (size_t i = first; i < chain->count; i++) {
 		cleanup_free char *below = tree_path(storage, &chain->rows[i]);
 		add_lower(lower, below, chain->rows[i].id_base);
 	}
-	if (!lowest->flat && add_image(storage, lowest, lower, error) < 0) {
-		json_decref(lower);
+	if (lowest->flat || add_image(storage, lowest, lower, error) == 0)
+		return lower;
+	json_decref(lower);
+	return NULL;
+}
+
+static json_t *describe_stacked(struct storage *storage, const struct layer_list *chain,
+				struct error **error)
+{
+	cleanup_free char *path = storage_layer_path(storage, &chain->rows[0]);
+	cleanup_free char *upper = memory_printf("%s/upper", path);
+	cleanup_free char *work = memory_printf("%s/work", path);
+	json_t *lower = list_lower(storage, chain, 1, error);
+	if (!lower)
 		return NULL;
-	}
-	return json_pack("{s:s, s:o, s:s, s:s, s:{s:s}}", "driver", "overlay", "lower", lower,
-			 "upper", upper, "work", work, "options", "redirect_dir", "on");
+	/* An index would know the layers below by their inodes, which change when two are merged. */
+	return json_pack("{s:s, s:o, s:s, s:s, s:{s:s, s:s}}", "driver", "overlay", "lower", lower,
+			 "upper", upper, "work", work, "options", "redirect_dir", "on", "index",
+			 "off");
+}
+
+static int check_there(struct storage *storage, const struct layer_row *top, struct error **error)
+{
+	cleanup_free char *path = storage_layer_path(storage, top);
+	if (access(path, F_OK) == 0)
+		return 0;
+	return error_set(error, ERROR_NOT_FOUND, "the root volume is missing from pool %s (%s)",
+			 top->pool, top->directory);
 }
 
 json_t *storage_layers_describe(struct storage *storage, const struct layer_list *chain,
 				struct error **error)
 {
 	const struct layer_row *top = &chain->rows[0];
-	cleanup_free char *path = storage_layer_path(storage, top);
-	if (access(path, F_OK) < 0) {
-		error_set(error, ERROR_NOT_FOUND, "the root volume is missing from pool %s (%s)",
-			  top->pool, top->directory);
+	if (check_there(storage, top, error) < 0)
 		return NULL;
-	}
 	return top->flat ? describe_flat(storage, top) : describe_stacked(storage, chain, error);
 }
+
+json_t *storage_layers_list(struct storage *storage, const struct layer_list *chain,
+			    struct error **error)
+{
+	return check_there(storage, &chain->rows[0], error) < 0
+		       ? NULL
+		       : list_lower(storage, chain, 0, error);
+}
+
 /* ---- taking away ---- */
 
-static int discard(struct storage *storage, const struct layer_row *layer, struct error **error)
+/* Its row would go while its files are on a disk that comes back, or while they are mounted. */
+static bool must_stay(struct storage *storage, const struct layer_row *layer,
+		      const struct strbuf *mounted)
 {
+	cleanup_free char *path = storage_layer_path(storage, layer);
+	return !storage_pool_available(storage, layer->pool) ||
+	       storage_layer_is_mounted(mounted, path);
+}
+
+static int discard(struct server *server, const struct layer_row *layer, struct error **error)
+{
+	struct storage *storage = server->storage;
 	cleanup_free char *path = storage_layer_path(storage, layer);
 	cleanup_free char *deleted =
 		storage_path(storage, layer->pool, STORAGE_LAYERS, STORAGE_DELETED,
 			     strrchr(layer->directory, '/') + 1);
 	if (rename(path, deleted) < 0 && errno != ENOENT)
 		return error_errno(error, errno, "deleting %s", path);
-	return 0;
+	fault_point("layers.discarded");
+	return db_layer_delete(server->db, layer->id, error);
 }
 
 int storage_layers_sweep(struct server *server, struct error **error)
 {
 	cleanup_layer_list struct layer_list dead = {0};
-	if (db_layers_dead(server->db, &dead, error) < 0)
-		return -1;
-	for (size_t i = 0; i < dead.count; i++) {
-		/* Else its row would go while its files are on a disk that comes back. */
-		if (!storage_pool_available(server->storage, dead.rows[i].pool))
-			continue;
-		if (discard(server->storage, &dead.rows[i], error) < 0)
-			return -1;
-		fault_point("layers.discarded");
-		if (db_layer_delete(server->db, dead.rows[i].id, error) < 0)
-			return -1;
-	}
-	if (dead.count)
-		storage_reclaim(server->storage);
-	return 0;
+	cleanup_strbuf struct strbuf mounted = {0};
+	int result = db_layers_dead(server->db, &dead, error);
+	if (result < 0 || dead.count == 0)
+		return result;
+	storage_read_mounted(server, &mounted);
+	for (size_t i = 0; i < dead.count && result == 0; i++)
+		if (!must_stay(server->storage, &dead.rows[i], &mounted))
+			result = discard(server, &dead.rows[i], error);
+	storage_reclaim(server->storage);
+	return result;
 }
 
 void storage_tidy(struct server *server)
 {
+	usage_wake(server->usage);
 	cleanup_error struct error *error = NULL;
 	if (storage_layers_sweep(server, &error) < 0)
 		log_event(LOG_LEVEL_WARNING, NULL, "removing what was deleted: %s",
 			  error_message(error));
+	merger_wake(server->merger);
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -75,8 +76,12 @@ static int find(const char *file)
 
 int loop_grow(const char *file, struct error **error)
 {
-	cleanup_close int fd = find(file);
-	if (fd >= 0 && ioctl(fd, LOOP_SET_CAPACITY) < 0)
+	/* The kernel names it without links. */
+	cleanup_free char *path = realpath(file, NULL);
+	cleanup_close int fd = path ? find(path) : -1;
+	if (fd < 0)
+		return error_set(error, ERROR_INTERNAL, "there is no loop device of %s", file);
+	if (ioctl(fd, LOOP_SET_CAPACITY) < 0)
 		return error_errno(error, errno, "growing the loop device of %s", file);
 	return 0;
 }

@@ -44,7 +44,7 @@ static int make_owned(int directory, const char *name, uid_t owner, mode_t mode,
 	return 0;
 }
 
-static int first(const char *path, uint32_t id_base, struct error **error)
+static int make_empty(const char *path, uint32_t id_base, struct error **error)
 {
 	cleanup_close int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory < 0)
@@ -58,7 +58,7 @@ static int first(const char *path, uint32_t id_base, struct error **error)
 static int above(const char *path, const char *place, uint32_t place_base, uint32_t id_base,
 		 struct error **error)
 {
-	if (first(path, id_base, error) < 0)
+	if (make_empty(path, id_base, error) < 0)
 		return -1;
 	cleanup_free char *upper = memory_printf("%s/upper", path);
 	cleanup_close int old = open(place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -68,7 +68,7 @@ static int above(const char *path, const char *place, uint32_t place_base, uint3
 	return tree_copy_root(old, new, (int64_t)id_base - place_base, error);
 }
 
-static const struct storage_stack stack = {first, above};
+static const struct storage_stack stack = {above};
 
 const struct storage_driver storage_overlay = {
 	.name = "overlay",

@@ -48,14 +48,26 @@ static bool is_within(const char *inner, const char *outer)
 	       (inner[length] == '/' || inner[length] == '\0' || length == 1);
 }
 
+/* What a pool is on, resolved as sources are: those of devices are kept as they were given. */
+static char *find_source(const struct object_row *row)
+{
+	const char *source = pool_config_get(row->config, "source");
+	char *resolved = source ? realpath(source, NULL) : NULL;
+	return resolved || !source ? resolved : memory_strdup(source);
+}
+
 static int check_overlap(const struct storage *storage, const char *source,
 			 const struct object_list *others, struct error **error)
 {
-	if (is_within(source, storage->root) || is_within(storage->root, source))
+	cleanup_free char *own = memory_printf("%s/..", storage->root);
+	cleanup_free char *state = realpath(own, NULL);
+	if (!state)
+		return error_errno(error, errno, "looking at %s", own);
+	if (is_within(source, state) || is_within(state, source))
 		return error_set(error, ERROR_INVALID, "%s and sysct's own %s are in each other",
-				 source, storage->root);
+				 source, state);
 	for (size_t i = 0; i < others->count; i++) {
-		const char *other = pool_config_get(others->rows[i].config, "source");
+		cleanup_free char *other = find_source(&others->rows[i]);
 		if (other && (is_within(source, other) || is_within(other, source)))
 			return error_set(error, ERROR_INVALID,
 					 "%s and %s, where pool \"%s\" is, are in each other",
@@ -124,6 +136,12 @@ static int check_given(const struct storage_driver *driver, const char *source,
 			 "%s is neither a directory, nor a file, nor a block device", source);
 }
 
+static bool is_device(const char *path)
+{
+	struct stat status;
+	return stat(path, &status) == 0 && S_ISBLK(status.st_mode);
+}
+
 int pool_source_plan(const struct storage *storage, struct object_row *row,
 		     const struct object_list *others, struct error **error)
 {
@@ -135,7 +153,7 @@ int pool_source_plan(const struct storage *storage, struct object_row *row,
 		return driver->make ? plan_own(storage, row, error) : 0;
 	cleanup_free char *source = realpath(given, NULL);
 	if (!source)
-		return error_errno(error, errno, "looking at %s", given);
+		return error_set(error, ERROR_INVALID, "looking at %s: %s", given, strerror(errno));
 	if (pool_config_get(row->config, "size"))
 		return error_set(
 			error, ERROR_INVALID,
@@ -144,7 +162,8 @@ int pool_source_plan(const struct storage *storage, struct object_row *row,
 	    check_given(driver, source, error) < 0)
 		return -1;
 	json_object_set_new(row->config, "volatile.initial_source", json_string(given));
-	json_object_set_new(row->config, "source", json_string(source));
+	/* /dev/disk/by-uuid/... is the same one after a boot, and /dev/sdb may not be. */
+	json_object_set_new(row->config, "source", json_string(is_device(source) ? given : source));
 	return 0;
 }
 
@@ -228,6 +247,13 @@ int pool_source_mount(const struct storage *storage, const struct object_row *ro
 				       : mount_file(driver, source, path, options, error);
 }
 
+bool pool_source_is_device(const struct object_row *row)
+{
+	const char *source = pool_config_get(row->config, "source");
+	struct stat status;
+	return source && stat(source, &status) == 0 && !S_ISDIR(status.st_mode);
+}
+
 int pool_source_unmount(const struct storage *storage, const char *pool, bool remove,
 			struct error **error)
 {
@@ -254,8 +280,14 @@ int pool_source_grow(const struct storage *storage, const struct object_row *row
 	cleanup_free char *path = pool_path(storage, row->name);
 	struct stat status;
 	uint64_t bytes;
-	if (!size || !driver)
-		return driver ? 0 : -1;
+	if (!driver)
+		return -1;
+	if (!size)
+		return is_own_file(storage, row)
+			       ? error_set(error, ERROR_INVALID,
+					   "\"size\" of a pool in a file of sysct's own cannot be "
+					   "unset")
+			       : 0;
 	if (!is_own_file(storage, row))
 		return error_set(error, ERROR_INVALID,
 				 "\"size\" is for pools in a file of sysct's own");

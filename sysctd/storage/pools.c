@@ -58,7 +58,13 @@ static int write_marker(const struct storage *storage, const struct object_row *
 bool storage_pool_available(const struct storage *storage, const char *name)
 {
 	cleanup_free char *path = memory_printf("%s/%s/" MARKER, storage->root, name);
-	return access(path, F_OK) == 0;
+	cleanup_free char *text = file_try_read_at(AT_FDCWD, path);
+	json_t *marker = text ? json_loads(text, 0, NULL) : NULL;
+	/* Another pool may be where this one was. */
+	const char *found = json_string_value(json_object_get(marker, "name"));
+	bool same = found && strcmp(found, name) == 0;
+	json_decref(marker);
+	return same;
 }
 
 static int make_kinds(const struct storage *storage, const char *pool, struct error **error)
@@ -82,6 +88,45 @@ static int bring_up(const struct storage *storage, const struct object_row *row,
 	    driver->check(path, error) < 0 || make_kinds(storage, row->name, error) < 0)
 		return -1;
 	return write_marker(storage, row, error);
+}
+
+/* ---- having them ---- */
+
+static int mount_again(struct storage *storage, const struct object_row *row, struct error **error)
+{
+	const char *source = pool_config_get(row->config, "source");
+	cleanup_free char *path = pool_path(storage, row->name);
+	if (pool_source_mount(storage, row, error) < 0)
+		return -1;
+	if (storage_pool_available(storage, row->name))
+		return 0;
+	/* Its disk would have the marker: this is another one, or the bare place of the mount. */
+	pool_source_unmount(storage, row->name, false, NULL);
+	return error_set(error, ERROR_INTERNAL, "what is at %s is not this pool",
+			 source ? source : path);
+}
+
+static int require_locked(struct server *server, const char *name, struct error **error)
+{
+	cleanup_object_row struct object_row row = {0};
+	if (db_object_get(server->db, &db_pools, name, &row, error) < 0)
+		return -1;
+	if (mount_again(server->storage, &row, error) == 0)
+		return 0;
+	/* "Not found" is for what the daemon does not know, such as an instance. */
+	if (error && *error)
+		(*error)->kind = ERROR_INTERNAL;
+	return error_prefix(error, "storage pool \"%s\" is not available", name);
+}
+
+int storage_pool_require(struct server *server, const char *name, struct error **error)
+{
+	if (storage_pool_available(server->storage, name))
+		return 0;
+	pthread_mutex_lock(&server->storage->pools);
+	int result = require_locked(server, name, error);
+	pthread_mutex_unlock(&server->storage->pools);
+	return result;
 }
 
 /* ---- removing ---- */
@@ -150,14 +195,29 @@ static int check_unused(struct server *server, const char *name, struct error **
 				   name, images.count);
 }
 
-/* Users are told of by the first, which says more. */
+/* Rows of what was deleted while the disk was not there, which stays with what is on it. */
+static int forget_dead(struct server *server, const char *pool, struct error **error)
+{
+	cleanup_layer_list struct layer_list dead = {0};
+	if (db_layers_dead(server->db, &dead, error) < 0)
+		return -1;
+	for (size_t i = 0; i < dead.count; i++)
+		if (strcmp(dead.rows[i].pool, pool) == 0 &&
+		    db_layer_delete(server->db, dead.rows[i].id, error) < 0)
+			return -1;
+	return 0;
+}
+
+/* Users are told of by the deletion of the row, which says more. */
 static int delete_row(struct server *server, const char *name, struct error **error)
 {
 	struct storage *storage = server->storage;
+	bool available = storage_pool_available(storage, name);
 	if (volumes_check_none(server, name, error) < 0 ||
+	    (!available && forget_dead(server, name, error) < 0) ||
 	    db_object_delete(server->db, &db_pools, name, error) < 0)
 		return -1;
-	if (!storage_pool_available(storage, name))
+	if (!available)
 		return 0;
 	return empty_kind(storage, name, STORAGE_INSTANCES, error) < 0
 		       ? -1
@@ -177,6 +237,9 @@ static int delete_noted(struct server *server, const char *name, struct error **
 static int delete_locked(struct server *server, const char *name, struct error **error)
 {
 	struct storage *storage = server->storage;
+	/* One that is back is emptied, too. */
+	if (!storage_pool_available(storage, name))
+		require_locked(server, name, NULL);
 	if (check_unused(server, name, error) < 0 || storage_layers_sweep(server, error) < 0 ||
 	    write_note(storage, name, error) < 0)
 		return -1;
@@ -206,6 +269,16 @@ int storage_pool_delete(struct server *server, const char *name, struct error **
 
 /* ---- making and changing ---- */
 
+/* Not a file system that others use, too. */
+static int prepare(struct storage *storage, const struct object_row *row, struct error **error)
+{
+	const struct storage_driver *driver = storage_driver_find(row->kind, error);
+	cleanup_free char *path = pool_path(storage, row->name);
+	if (!driver)
+		return -1;
+	return driver->prepare && pool_source_is_device(row) ? driver->prepare(path, error) : 0;
+}
+
 static int create_noted(struct server *server, struct object_row *row, struct error **error)
 {
 	struct storage *storage = server->storage;
@@ -213,7 +286,7 @@ static int create_noted(struct server *server, struct object_row *row, struct er
 		return -1;
 	json_object_del(row->config, "source.wipe");
 	fault_point("pool.made");
-	if (bring_up(storage, row, error) < 0)
+	if (bring_up(storage, row, error) < 0 || prepare(storage, row, error) < 0)
 		return -1;
 	fault_point("pool.up");
 	return db_object_create(server->db, &db_pools, row, error);
@@ -286,36 +359,7 @@ int storage_pool_update(struct server *server, const struct object_row *row, str
 	return result;
 }
 
-/* ---- having them ---- */
-
-static int require_locked(struct server *server, const char *name, struct error **error)
-{
-	struct storage *storage = server->storage;
-	cleanup_object_row struct object_row row = {0};
-	cleanup_free char *path = pool_path(storage, name);
-	if (db_object_get(server->db, &db_pools, name, &row, error) < 0)
-		return -1;
-	if (pool_source_mount(storage, &row, error) < 0)
-		return -1;
-	if (storage_pool_available(storage, name))
-		return 0;
-	/* Its disk would have the marker: this is another one, or the bare place of the mount. */
-	pool_source_unmount(storage, name, false, NULL);
-	return error_set(error, ERROR_NOT_FOUND, "what is at %s is not this pool",
-			 pool_config_get(row.config, "source")
-				 ? pool_config_get(row.config, "source")
-				 : path);
-}
-
-int storage_pool_require(struct server *server, const char *name, struct error **error)
-{
-	if (storage_pool_available(server->storage, name))
-		return 0;
-	pthread_mutex_lock(&server->storage->pools);
-	int result = require_locked(server, name, error);
-	pthread_mutex_unlock(&server->storage->pools);
-	return result < 0 ? error_prefix(error, "storage pool \"%s\" is not available", name) : 0;
-}
+/* ---- all of them ---- */
 
 int storage_pool_space(struct storage *storage, const char *pool, struct storage_space *space,
 		       struct error **error)

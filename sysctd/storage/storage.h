@@ -13,6 +13,7 @@
 #define SYSCT_STORAGE_STORAGE_H
 
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -42,6 +43,9 @@ struct layer_place {
 /* "layers/TOKEN" and "instances/UUID"; the caller frees them. */
 char *storage_layer_directory(const char *token);
 char *storage_instance_directory(const char *uuid);
+
+/* That of "layers/TOKEN" until storage_layer_commit(), to be read from. */
+char *storage_pending_directory(const char *token);
 
 /* Whether layers of the driver lie above each other; else each is flat. */
 bool storage_stacks(const char *driver);
@@ -79,6 +83,17 @@ int storage_layer_clone(struct storage *storage, const struct layer_place *place
 int storage_layer_duplicate(struct storage *storage, const struct layer_place *place,
 			    const struct layer_row *source, struct error **error);
 
+/* Whether a flat layer of the driver can be kept to a size, and that: in bytes, 0 for no limit. */
+bool storage_can_limit(const char *driver);
+int storage_layer_limit(struct storage *storage, const char *driver, const struct layer_row *layer,
+			uint64_t bytes, struct error **error);
+
+/* One that means what @upper above @lower does, both stacked and on the same ids; nobody writes into them.
+ * @stop, ERROR_UNSUPPORTED: see layer_merge.h. */
+int storage_layers_merge(struct storage *storage, const struct layer_place *place,
+			 const struct layer_row *lower, const struct layer_row *upper,
+			 const atomic_bool *stop, struct error **error);
+
 int storage_layer_commit(struct storage *storage, const char *pool, const char *directory,
 			 struct error **error);
 void storage_layer_abort(struct storage *storage, const char *pool, const char *directory);
@@ -90,10 +105,12 @@ char *storage_layer_path(const struct storage *storage, const struct layer_row *
 json_t *storage_layers_describe(struct storage *storage, const struct layer_list *chain,
 				struct error **error);
 
-/* Directories of dead layers become ".del-TOKEN", which storage_reclaim() removes, and their rows go. */
+/* Directories of dead layers become ".del-TOKEN", which storage_reclaim() removes, and their rows go; but
+ * those that a running instance has mounted stay until it has ended (layers_used.c). */
 int storage_layers_sweep(struct server *server, struct error **error);
 
-/* The same after a change that is stored already: what cannot go now goes at the next time. */
+/* The same after a change that is stored already: what cannot go now goes at the next time. What is only
+ * there because of a layer above it is merged in the background then. */
 void storage_tidy(struct server *server);
 
 /* ---- unpacked images ---- */
@@ -147,6 +164,9 @@ struct storage_space {
 	uint64_t total, used;
 	uint64_t inodes_total, inodes_used;
 };
+/* How many trees of the pool wait to be removed. */
+size_t storage_pool_pending(const struct storage *storage, const char *pool);
+
 int storage_pool_space(struct storage *storage, const char *pool, struct storage_space *space,
 		       struct error **error);
 

@@ -2,10 +2,13 @@
 #include "storage/tree_copy.h"
 
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
 #include <search.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -27,6 +30,7 @@ enum {
 	DEEPEST = 512,
 	/* Of a change so young another one may have the same time: it is looked at again. */
 	YOUNG = 50 * 1000000, /* ns */
+	MOST_ACL = 64 << 10,
 };
 
 /* What the source had at @path in the run before. */
@@ -56,6 +60,9 @@ struct tree_copy {
 	void *distrusted;    /* in the next one; by inode, as a file may have other names */
 	struct timespec now; /* when the run, or what tree_copy_protect() did for it, began */
 	bool protecting;
+	bool onto; /* the target was not empty */
+	bool (*watch)(void *data, unsigned long long written);
+	void *watch_data;
 	unsigned long long written;
 };
 
@@ -257,6 +264,8 @@ static int copy_directory(const struct place *place, const char *name, const cha
 	struct place inside = {place->copy, from, to, below, place->depth + 1};
 	if (copy_tree(&inside, error) < 0)
 		return -1;
+	if (place->copy->onto && tree_copy_same(place->from, place->to, name, status))
+		return 0;
 	if (tree_copy_attributes(place->from, place->to, name, status) < 0 &&
 	    fail_unless_gone(place, name, status, error) < 0)
 		return -1;
@@ -277,9 +286,14 @@ static int copy_entry(const struct place *place, const char *name, struct error 
 	cleanup_free char *path = memory_printf("%s%s", place->path, name);
 	if (fstatat(place->from, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : fail(place, name, error);
+	if (place->copy->watch &&
+	    !place->copy->watch(place->copy->watch_data, place->copy->written))
+		return error_set(error, ERROR_CANCELLED, "copying was cancelled");
 	if (status.st_dev != place->copy->device && is_mounted(place, name))
 		return 0;
 	bool same = note(place->copy, path, &status);
+	if (place->copy->onto && !S_ISDIR(status.st_mode))
+		same = same || tree_copy_same(place->from, place->to, name, &status);
 	return S_ISDIR(status.st_mode) ? copy_directory(place, name, path, &status, error)
 				       : copy_other(place, name, path, &status, same, error);
 }
@@ -313,7 +327,7 @@ static int copy_tree(const struct place *place, struct error **error)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
 		    copy_entry(place, entry->d_name, error) < 0)
 			return -1;
-	return place->copy->run > 1 ? remove_others(place, error) : 0;
+	return place->copy->run > 1 || place->copy->onto ? remove_others(place, error) : 0;
 }
 
 /* ---- all of it ---- */
@@ -323,6 +337,18 @@ struct tree_copy *tree_copy_new(int source, int target)
 	struct tree_copy *copy = memory_alloc(sizeof(*copy));
 	*copy = (struct tree_copy){.source = source, .target = target};
 	return copy;
+}
+
+void tree_copy_onto(struct tree_copy *copy)
+{
+	copy->onto = true;
+}
+
+void tree_copy_watch(struct tree_copy *copy, bool (*watch)(void *data, unsigned long long written),
+		     void *data)
+{
+	copy->watch = watch;
+	copy->watch_data = data;
 }
 
 void tree_copy_free(struct tree_copy *copy)
@@ -399,17 +425,35 @@ unsigned long long tree_copy_written(const struct tree_copy *copy)
 	return copy->written;
 }
 
+/* posix_acl_xattr.h: ids are in the entries of single users and groups. */
+static int shift_acl(int target, const char *name, int64_t shift)
+{
+	char value[MOST_ACL];
+	struct posix_acl_xattr_entry entry;
+	ssize_t size = fgetxattr(target, name, value, sizeof(value));
+	if (size < 0)
+		return errno == ENODATA || errno == ENOTSUP ? 0 : -1;
+	for (char *at = value + sizeof(struct posix_acl_xattr_header);
+	     at + sizeof(entry) <= value + size; at += sizeof(entry)) {
+		memcpy(&entry, at, sizeof(entry));
+		uint16_t tag = le16toh(entry.e_tag);
+		if (tag == ACL_USER || tag == ACL_GROUP)
+			entry.e_id = htole32((uint32_t)(le32toh(entry.e_id) + shift));
+		memcpy(at, &entry, sizeof(entry));
+	}
+	return fsetxattr(target, name, value, (size_t)size, 0);
+}
+
 int tree_copy_root(int source, int target, int64_t shift, struct error **error)
 {
-	static const char *const acls[] = {"system.posix_acl_access", "system.posix_acl_default"};
 	struct stat status;
 	if (fstat(source, &status) < 0)
 		return error_errno(error, errno, "looking at the root directory");
 	status.st_uid = (uid_t)((int64_t)status.st_uid + shift);
 	status.st_gid = (gid_t)((int64_t)status.st_gid + shift);
-	if (tree_copy_attributes(source, target, ".", &status) < 0)
+	if (tree_copy_attributes(source, target, ".", &status) < 0 ||
+	    (shift && (shift_acl(target, "system.posix_acl_access", shift) < 0 ||
+		       shift_acl(target, "system.posix_acl_default", shift) < 0)))
 		return error_errno(error, errno, "copying the root directory");
-	for (int i = 0; i < 2 && shift; i++)
-		fremovexattr(target, acls[i]);
 	return 0;
 }

@@ -309,8 +309,7 @@ static void test_devices(void **state)
 		{"{'a':{'type':'disk','path':'/x','source':'/s'},"
 		 "'b':{'type':'disk','path':'/x','source':'/t'}}",
 		 ERROR_INVALID, "both at /x"},
-		{"{'a':{'type':'disk','path':'/','pool':'p','size':'1GB'}}", ERROR_UNSUPPORTED,
-		 "\"size\""},
+		{"{'a':{'type':'disk','path':'/','pool':'p','size':'1XB'}}", ERROR_INVALID, "size"},
 		{"{'a':{'type':'disk','path':'/','pool':'p','sise':'1GB'}}", ERROR_INVALID,
 		 "no key \"sise\""},
 		{"{'a/b':{'type':'none'}}", ERROR_INVALID, "not a name"},

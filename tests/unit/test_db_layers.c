@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "db/layers.h"
+#include "db/layers_merge.h"
 #include "db/snapshots.h"
 #include "test_db_common.h"
 
@@ -13,10 +14,13 @@ static int64_t add_layer(struct db *db, int64_t parent)
 	static int number;
 	struct error *error = NULL;
 	cleanup_free char *directory = memory_printf("layers/%d", number++);
+	cleanup_layer_list struct layer_list chain = {0};
+	if (parent)
+		good(db_layer_chain(db, parent, &chain, &error), &error);
 	struct layer_row layer = {.parent_id = parent,
 				  .pool = (char *)"default",
 				  .directory = directory,
-				  .id_base = 7};
+				  .id_base = parent ? chain.rows[0].id_base : 7};
 	good(db_layer_create(db, &layer, &error), &error);
 	return layer.id;
 }
@@ -127,10 +131,8 @@ static void test_burying(void **state)
 	bool known;
 	good(db_layer_known(db, "default", "instances/uuid-box", &known, &error), &error);
 	assert_true(known);
-	assert_int_equal(db_layer_delete(db, first, &error), -1); /* one is above */
-	error_free(error);
-	error = NULL;
-	for (size_t i = 0; i < 4; i++)
+	good(db_layer_delete(db, first, &error), &error); /* in any order */
+	for (size_t i = 0; i < 3; i++)
 		good(db_layer_delete(db, all[i], &error), &error);
 	check_dead(db, 0, NULL);
 	good(db_layer_known(db, "default", "instances/uuid-box", &known, &error), &error);
@@ -148,6 +150,120 @@ static void test_living_stays(void **state)
 	good(db_instance_set_layer(db, box.id, new, &error), &error);
 	check_dead(db, 1, &old);
 	expect_error(db_instance_set_layer(db, 4711, new, &error), &error, ERROR_NOT_FOUND, "");
+}
+
+static void expect_mergeable(struct db *db, size_t count, const int64_t *expected)
+{
+	struct error *error = NULL;
+	cleanup_layer_list struct layer_list uppers = {0};
+	good(db_layers_mergeable(db, &uppers, &error), &error);
+	assert_int_equal(uppers.count, count);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(uppers.rows[i].id, expected[i]);
+}
+
+/* The layer @upper and the one below it. */
+static int64_t merge(struct db *db, int64_t upper, enum error_kind expected)
+{
+	static int number;
+	struct error *error = NULL;
+	cleanup_layer_list struct layer_list chain = {0};
+	cleanup_free char *directory = memory_printf("layers/merged%d", number++);
+	struct layer_row merged = {.directory = directory};
+	good(db_layer_chain(db, upper, &chain, &error), &error);
+	if (db_layers_merge(db, &chain.rows[1], &chain.rows[0], &merged, &error) == 0)
+		return merged.id;
+	assert_int_equal(error->kind, expected);
+	error_free(error);
+	return 0;
+}
+
+static void test_merging(void **state)
+{
+	struct db *db = ((struct fixture *)*state)->db;
+	struct error *error = NULL;
+	cleanup_instance_row struct instance_row box = new_instance("box");
+	box.image = strdup("f00d");
+	good(db_instance_create(db, &box, &ids, &error), &error);
+	int64_t first = box.layer_id, one = snapshot_stopped(db, &box, "one");
+	int64_t second = box.layer_id;
+	snapshot_stopped(db, &box, "two");
+	int64_t third = box.layer_id, three = snapshot_stopped(db, &box, "three");
+	expect_mergeable(db, 0, NULL); /* each is named */
+	assert_int_equal(merge(db, second, ERROR_BUSY), 0);
+	good(db_snapshot_delete(db, three, &error), &error);
+	expect_mergeable(db, 0, NULL); /* the instance writes into the one above */
+	assert_int_equal(merge(db, box.layer_id, ERROR_BUSY), 0);
+	good(db_snapshot_delete(db, one, &error), &error);
+	expect_mergeable(db, 1, &second);
+	int64_t beside = add_layer(db, first);
+	add_snapshot(db, &box, "beside", beside);
+	expect_mergeable(db, 0, NULL); /* the lower one has two above it */
+	cleanup_snapshot_row struct snapshot_row row = {0};
+	good(db_snapshot_get(db, box.id, "beside", &row, &error), &error);
+	good(db_snapshot_delete(db, row.id, &error), &error);
+	expect_mergeable(db, 1, &second); /* it is dead */
+	int64_t merged = merge(db, second, ERROR_INTERNAL);
+	cleanup_layer_list struct layer_list chain = {0};
+	good(db_layer_chain(db, box.layer_id, &chain, &error), &error);
+	assert_int_equal(chain.count, 3);
+	assert_int_equal(chain.rows[1].id, third);
+	assert_int_equal(chain.rows[2].id, merged);
+	assert_int_equal(chain.rows[2].id_base, box.id_base);
+	assert_string_equal(chain.rows[2].image, "f00d");
+	cleanup_snapshot_row struct snapshot_row two = {0};
+	good(db_snapshot_get(db, box.id, "two", &two, &error), &error);
+	assert_int_equal(two.layer_id, merged);
+	good(db_instance_delete(db, box.id, &error), &error);
+	const int64_t all[] = {merged, beside, box.layer_id, third, second, first};
+	check_dead(db, 6, all);
+	for (size_t i = 0; i < 6; i++)
+		good(db_layer_delete(db, all[i], &error), &error);
+}
+
+/* A copy's layer above one of its source, which is gone by now. */
+static void test_other_ids(void **state)
+{
+	struct db *db = ((struct fixture *)*state)->db;
+	struct error *error = NULL;
+	cleanup_instance_row struct instance_row box = create_instance(db, "box");
+	cleanup_instance_row struct instance_row copy = create_instance(db, "copy");
+	struct layer_row layer = {.parent_id = box.layer_id,
+				  .pool = (char *)"default",
+				  .directory = (char *)"layers/copy",
+				  .id_base = copy.id_base};
+	snapshot_stopped(db, &box, "one");
+	good(db_layer_create(db, &layer, &error), &error);
+	good(db_instance_set_layer(db, copy.id, layer.id, &error), &error);
+	copy.layer_id = layer.id;
+	snapshot_stopped(db, &copy, "its");
+	good(db_instance_delete(db, box.id, &error), &error);
+	expect_mergeable(db, 0, NULL);
+	assert_int_equal(merge(db, layer.id, ERROR_BUSY), 0);
+}
+
+static void test_owners(void **state)
+{
+	struct db *db = ((struct fixture *)*state)->db;
+	struct error *error = NULL;
+	cleanup_instance_row struct instance_row box = create_instance(db, "box");
+	cleanup_instance_row struct instance_row copy = create_instance(db, "copy");
+	cleanup_instance_row struct instance_row other = create_instance(db, "other");
+	int64_t first = box.layer_id;
+	snapshot_stopped(db, &box, "one");
+	int64_t second = box.layer_id;
+	snapshot_stopped(db, &box, "two");
+	good(db_instance_set_layer(db, copy.id, add_layer(db, second), &error), &error);
+	add_snapshot(db, &other, "its", second);
+	cleanup_layer_owners struct layer_owners owners = {0}, top = {0};
+	good(db_layer_owners(db, first, &owners, &error), &error);
+	assert_int_equal(owners.count, 3);
+	assert_int_equal(owners.ids[0], box.id);
+	assert_int_equal(owners.ids[1], copy.id);
+	assert_int_equal(owners.ids[2], other.id);
+	good(db_layer_owners(db, box.layer_id, &top, &error), &error);
+	assert_int_equal(top.count, 1);
+	assert_int_equal(top.ids[0], box.id);
 }
 
 static void test_names(void **state)
@@ -227,6 +343,8 @@ struct model {
 	size_t count;
 	int64_t parents[MOST * 4]; /* by id of the layer */
 	int64_t layers;		   /* the highest id */
+	unsigned merged;
+	bool mounted[MOST * 4]; /* by an instance that runs: stays where it is */
 };
 
 static unsigned long long random_state;
@@ -297,10 +415,46 @@ static void restore(struct model *model, size_t index)
 	learn(model, box->layer_id);
 }
 
+/* Any pair that there is. */
+static void merge_one(struct model *model)
+{
+	struct error *error = NULL;
+	cleanup_layer_list struct layer_list uppers = {0};
+	good(db_layers_mergeable(model->db, &uppers, &error), &error);
+	if (uppers.count == 0)
+		return;
+	const struct layer_row *upper = &uppers.rows[below(uppers.count)];
+	int64_t merged = merge(model->db, upper->id, ERROR_INTERNAL);
+	learn(model, merged);
+	assert_int_equal(model->parents[merged], model->parents[upper->parent_id]);
+	for (size_t i = 0; i < model->count; i++)
+		if (model->snapshots[i].layer == upper->id)
+			model->snapshots[i].layer = merged;
+	for (int64_t id = 1; id <= model->layers; id++)
+		if (model->parents[id] == upper->id)
+			model->parents[id] = merged;
+	for (size_t i = 0; i < 3; i++)
+		assert_true(model->boxes[i].layer_id != upper->id);
+	model->merged++;
+}
+
+static void need(const struct model *model, int64_t layer, bool *needed)
+{
+	for (; layer && !needed[layer]; layer = model->parents[layer])
+		needed[layer] = true;
+}
+
+/* Another instance starts; that before has ended. */
+static void mount_one(struct model *model)
+{
+	memset(model->mounted, 0, sizeof(model->mounted));
+	need(model, model->boxes[below(3)].layer_id, model->mounted);
+}
+
 static void step(struct model *model)
 {
 	struct error *error = NULL;
-	unsigned kind = below(12);
+	unsigned kind = below(16);
 	size_t index = model->count ? below(model->count) : 0;
 	if (kind < 6 || model->count == 0) {
 		take_one(model, below(3));
@@ -309,15 +463,13 @@ static void step(struct model *model)
 		forget(model, index);
 	} else if (kind < 11) {
 		restore(model, index);
+	} else if (kind < 14) {
+		merge_one(model);
+	} else if (kind < 15) {
+		mount_one(model);
 	} else {
 		replace_box(model, below(3));
 	}
-}
-
-static void need(const struct model *model, int64_t layer, bool *needed)
-{
-	for (; layer && !needed[layer]; layer = model->parents[layer])
-		needed[layer] = true;
 }
 
 /* Dead is what is not needed, no less and no more; and it can be deleted in the order of the list. */
@@ -338,7 +490,7 @@ static void check_model(struct model *model, bool *gone)
 	bool sweep = below(3) == 0;
 	for (size_t i = 0; i < dead.count; i++) {
 		assert_false(needed[dead.rows[i].id]);
-		if (!sweep)
+		if (!sweep || model->mounted[dead.rows[i].id])
 			continue;
 		good(db_layer_delete(model->db, dead.rows[i].id, &error), &error);
 		gone[dead.rows[i].id] = true;
@@ -362,6 +514,7 @@ static void test_random(void **state)
 		step(&model);
 		check_model(&model, gone);
 	}
+	assert_true(model.merged > 0);
 	for (size_t i = 0; i < 3; i++)
 		instance_row_clear(&model.boxes[i]);
 }
@@ -371,8 +524,9 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		DB_TEST(test_chain), DB_TEST(test_burying), DB_TEST(test_living_stays),
-		DB_TEST(test_names), DB_TEST(test_content), DB_TEST(test_random),
+		DB_TEST(test_chain),   DB_TEST(test_burying),	DB_TEST(test_living_stays),
+		DB_TEST(test_merging), DB_TEST(test_other_ids), DB_TEST(test_owners),
+		DB_TEST(test_names),   DB_TEST(test_content),	DB_TEST(test_random),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
