@@ -121,6 +121,28 @@ complains 'in pool default' volume show default copy
 ok volume delete default renamed/later
 is "$(sysct query '/1.0/storage-pools/default/volumes/custom/moved/snapshots' | jq length)" 2 "a snapshot of one is not that of its copy"
 
+# --- on btrfs, while an instance that began before the pool runs on ---
+
+ok sysct storage create tree btrfs size=300MiB
+ok volume copy default/data tree/data
+ok volume attach tree data box intree /tree
+is "$(inside box 'cat /tree/file; stat -c "%u %g %a" /tree/file' | tr '\n' ' ')" "box 5 6 4711 " "a copy on btrfs"
+inside box 'echo btrfs >/tree/file'
+ok volume snapshot tree data kept
+inside box 'echo later >/tree/file; head -c 3000000 /dev/urandom >/tree/big; sync'
+ok volume copy tree/data/kept tree/old
+ok volume copy tree/data/kept plain/old
+ok volume attach tree old box old1 /old1
+ok volume attach plain old box old2 /old2
+is "$(inside box 'cat /old1/file /old2/file' | tr '\n' ' ')" "btrfs btrfs " "of a snapshot, inside the pool and into another"
+like "$(volume info tree data)" 'Usage: [23]\.' "info counts"
+for device in data old; do volume detach tree $device box; done
+ok volume detach plain old box
+ok volume restore tree data kept
+ok volume delete tree data old
+ok volume delete plain old
+ok sysct storage delete tree
+
 # --- profiles, restarts ---
 
 sysct profile create shared
