@@ -18,6 +18,7 @@ from session import clean, directories, prepare, report
 from tree import differences
 from world import World
 
+FIRST = 15  # steps before the first moment
 BETWEEN = 12  # steps from one moment to the next, at most
 PATIENCE = 30
 
@@ -78,7 +79,7 @@ def take_during(world, moment, disk):
 def work(world, disk, count):
     moments = []
     for number in range(count):
-        for _ in range(world.random.randint(1, BETWEEN)):
+        for _ in range(world.random.randint(1, BETWEEN) + (0 if moments else FIRST)):
             world.steps += 1
             world.random.choice([world.write, world.ask])() if world.instances else world.begin()
         moment = Moment(world, disk, number)
@@ -146,6 +147,7 @@ def check(world, moment):
 def main(driver, disk, count):
     world = World(driver, int(os.environ.get("SEED", time.time_ns() % 10**9)))
     tap.diag(f"driver {driver}: SEED={world.seed}")
+    world.config = {"boot.autostart": "false"}  # nobody else starts them while they are looked at
     prepare(world)
     try:
         moments = work(world, disk, count)

@@ -1,4 +1,5 @@
 """The beginning and the end of a test with a world in it, and what is told when it fails."""
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -33,7 +34,7 @@ def report(world, error):
 
 def directories(world):
     """Of layers, in the database and on the disk."""
-    with sqlite3.connect(f"file:{DIRECTORY}/sysct.db?mode=ro", uri=True) as database:
+    with contextlib.closing(sqlite3.connect(f"file:{DIRECTORY}/sysct.db?mode=ro", uri=True)) as database:
         rows = {row[0] for row in database.execute(LAYERS, [world.pool])}
     pool = f"{DIRECTORY}/storage-pools/{world.pool}"
     return rows, {f"{kind}/{name}" for kind in ("instances", "layers") for name in os.listdir(f"{pool}/{kind}")}

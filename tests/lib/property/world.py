@@ -15,7 +15,7 @@ LAST = 30  # steps that are told after a failure
 
 
 class World:
-    alias = image.ALIAS
+    alias, config = image.ALIAS, {}
 
     def __init__(self, driver, seed):
         self.random, self.seed, self.driver = random.Random(seed), seed, driver
