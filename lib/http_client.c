@@ -150,6 +150,8 @@ int http_client_send(struct http_client *client, const struct http_request *requ
 		strbuf_append(&head, request->headers);
 	if (request->body)
 		strbuf_printf(&head, "Content-Length: %zu\r\n", request->length);
+	if (request->chunked)
+		strbuf_append(&head, "Transfer-Encoding: chunked\r\n");
 	strbuf_append(&head, "\r\n");
 	/* A small body goes with the head in one packet. */
 	bool together = request->body && request->length <= 64 << 10;
@@ -164,6 +166,17 @@ int http_client_send(struct http_client *client, const struct http_request *requ
 		return -1;
 	}
 	return 0;
+}
+
+int http_client_send_chunk(struct http_client *client, const void *bytes, size_t length,
+			   struct error **error)
+{
+	char head[32];
+	int size = snprintf(head, sizeof(head), "%zx\r\n", length);
+	if (send_bytes(client, head, (size_t)size, error) < 0 ||
+	    (length && send_bytes(client, bytes, length, error) < 0))
+		return -1;
+	return send_bytes(client, "\r\n", 2, error);
 }
 
 bool http_client_has_buffered(const struct http_client *client)

@@ -20,6 +20,7 @@ struct http_request {
 	const char *headers; /* more header lines, each ended by "\r\n"; or NULL */
 	const void *body;    /* NULL for none */
 	size_t length;
+	bool chunked; /* the body comes by http_client_send_chunk() */
 };
 
 struct http_response {
@@ -47,6 +48,10 @@ void http_client_cleanup(struct http_client **client);
  */
 int http_client_send(struct http_client *client, const struct http_request *request,
 		     struct error **error);
+
+/* Bytes of a body that is sent in pieces; none end it. */
+int http_client_send_chunk(struct http_client *client, const void *bytes, size_t length,
+			   struct error **error);
 
 /* Reads status and headers of the answer; the body is read with the next function. */
 int http_client_receive_head(struct http_client *client, struct http_response *response,

@@ -65,6 +65,7 @@ static void print_disks(const json_t *state)
 	json_object_foreach (json_object_get(state, "disk"), name, disk) {
 		printf("  Disk %s:\n", name);
 		print_size("    Usage", disk, "usage");
+		print_size("    Shared with others", disk, "shared");
 		print_size("    Total", disk, "total");
 	}
 }
@@ -148,6 +149,16 @@ static json_t *read_instance(struct cli *cli, const char *name, struct error **e
 	return json_steal(&instance);
 }
 
+static void print_snapshot(const json_t *snapshot)
+{
+	cleanup_strbuf struct strbuf size = {0};
+	json_int_t bytes = json_integer_value(json_object_get(snapshot, "size"));
+	if (bytes >= 0)
+		append_size(&size, (double)bytes);
+	printf("  - %s (%s%s%s)\n", json_text(snapshot, "name"), json_text(snapshot, "created_at"),
+	       size.length ? ", " : "", size.length ? size.text : "");
+}
+
 static int instance_info(struct cli *cli, const char *name, struct error **error)
 {
 	cleanup_json json_t *instance = read_instance(cli, name, error);
@@ -158,11 +169,12 @@ static int instance_info(struct cli *cli, const char *name, struct error **error
 	print_identity(instance);
 	if (strcmp(json_text(instance, "status"), "Stopped") != 0)
 		print_resources(json_object_get(instance, "state"));
+	else
+		print_disks(json_object_get(instance, "state"));
 	if (json_array_size(json_object_get(instance, "snapshots")))
 		printf("Snapshots:\n");
 	json_array_foreach (json_object_get(instance, "snapshots"), index, snapshot)
-		printf("  - %s (%s)\n", json_text(snapshot, "name"),
-		       json_text(snapshot, "created_at"));
+		print_snapshot(snapshot);
 	if (options_given(&cli->options, "show-log") && print_log(cli, error) < 0)
 		return -1;
 	return output_flush(error);

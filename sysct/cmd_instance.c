@@ -134,6 +134,31 @@ static int run_rename(struct cli *cli, struct error **error)
 	return output_flush(error);
 }
 
+static int run_move(struct cli *cli, struct error **error)
+{
+	const char *pool = options_value(&cli->options, "storage");
+	const char *old = cli_word(cli, 0);
+	const char *new = cli_word(cli, 1) ? cli_word(cli, 1) : old;
+	if (!pool)
+		return cli->options.count == 2
+			       ? run_rename(cli, error)
+			       : cli_usage(cli, error, "give a new name, or --storage POOL");
+	cleanup_free char *path = client_path("/1.0/instances/%s", old, NULL);
+	cleanup_json json_t *body =
+		json_pack("{s:s, s:b, s:s}", "name", new, "migration", 1, "pool", pool);
+	if (!body)
+		return cli_usage(cli, error, "the name is not UTF-8");
+	if (operation_run(cli, "POST", path, body, "Moving", NULL, error) < 0)
+		return -1;
+	cli_say(cli, "Moved %s to pool %s", new, pool);
+	return output_flush(error);
+}
+
+static const struct option_row move_options[] = {
+	{"storage", 's', "POOL", "move its disk and its snapshots to this pool", WORD_POOL},
+	{0},
+};
+
 static const struct option_row all_options[] = {
 	{"all", 0, NULL, "all instances that it applies to", WORD_OTHER},
 	{0},
@@ -178,13 +203,24 @@ static const struct command commands[] = {
 	},
 	{
 		.path = "rename",
-		.aliases = "mv move",
 		.arguments = "NAME NEW-NAME",
 		.summary = "Rename a stopped instance",
 		.minimum = 2,
 		.maximum = 2,
 		.words = {WORD_INSTANCE, WORD_OTHER, WORD_OTHER},
 		.run = run_rename,
+	},
+	{
+		.path = "move",
+		.aliases = "mv",
+		.arguments = "NAME [NEW-NAME]",
+		.summary = "Move a stopped instance to another pool, or rename it",
+		.examples = "sysct move mybox --storage fast\nsysct move mybox yourbox",
+		.options = move_options,
+		.minimum = 1,
+		.maximum = 2,
+		.words = {WORD_INSTANCE, WORD_OTHER, WORD_OTHER},
+		.run = run_move,
 	},
 	{0},
 };

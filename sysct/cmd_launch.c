@@ -34,6 +34,7 @@ static const struct option_row copy_options[] = {
 	{"ephemeral", 'e', NULL, "the copy is deleted when it stops", WORD_OTHER},
 	{"description", 0, "TEXT", "a description", WORD_OTHER},
 	{"instance-only", 0, NULL, "without the snapshots of the source", WORD_OTHER},
+	{"storage", 's', "POOL", "storage pool of the copy's root disk", WORD_POOL},
 	{"start", 0, NULL, "start it at once", WORD_OTHER},
 	{0},
 };
@@ -259,7 +260,8 @@ static const struct command commands[] = {
 		.description =
 			"The copy shares what it has in common with the source, so it takes "
 			"a moment whatever the\n"
-			"size is. It has addresses, ids and a life of its own. The source may "
+			"size is, but for a copy to another pool, and for pools of the driver dir. "
+			"It has addresses, ids and a life of its own. The source may "
 			"run. Snapshots of\n"
 			"the source are copied, too, unless a single one is named or "
 			"--instance-only given.",

@@ -7,7 +7,7 @@
 #include "lib/cleanup.h"
 #include "lib/websocket_client.h"
 #include "output.h"
-#include "yaml_text.h"
+#include "lib/yaml_text.h"
 
 enum monitor_format { MONITOR_JSON, MONITOR_PRETTY, MONITOR_YAML };
 

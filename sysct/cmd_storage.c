@@ -55,10 +55,15 @@ static int run_info(struct cli *cli, struct error **error)
 	const json_t *space = json_object_get(resources, "space");
 	printf("Name: %s\nDriver: %s\nDescription: %s\n", json_text(pool, "name"),
 	       json_text(pool, "driver"), json_text(pool, "description"));
+	if (*json_text(json_object_get(pool, "config"), "source"))
+		printf("Source: %s\n", json_text(json_object_get(pool, "config"), "source"));
 	print_size("Space used", space, "used");
 	print_size("Space total", space, "total");
 	size_t index;
 	json_t *user;
+	json_int_t pending = json_integer_value(json_object_get(resources, "pending_deletions"));
+	if (pending)
+		printf("Still to be freed: %" JSON_INTEGER_FORMAT " deleted trees\n", pending);
 	printf("Used by:\n");
 	json_array_foreach (json_object_get(pool, "used_by"), index, user)
 		printf("    - %s\n", json_is_string(user) ? json_string_value(user) : "");

@@ -19,6 +19,7 @@ enum word_kind {
 	WORD_ALIAS,
 	WORD_PROFILE,
 	WORD_POOL,
+	WORD_VOLUME, /* of the pool before it */
 	WORD_NETWORK,
 	WORD_SNAPSHOT, /* of the instance before it */
 	WORD_FORWARD,  /* of the network before it */

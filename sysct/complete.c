@@ -127,6 +127,7 @@ static void offer_kind(struct completion *completion, enum word_kind kind)
 		{WORD_TEMPLATE, "/1.0/images/aliases?recursion=1", offer_names},
 		{WORD_PROFILE, "/1.0/profiles", offer_names},
 		{WORD_POOL, "/1.0/storage-pools", offer_names},
+		{WORD_VOLUME, "/1.0/storage-pools/%s/volumes/custom", offer_names},
 		{WORD_NETWORK, "/1.0/networks", offer_names},
 		{WORD_SNAPSHOT, "/1.0/instances/%s/snapshots?recursion=1", offer_names},
 		{WORD_FORWARD, "/1.0/networks/%s/forwards?recursion=1", offer_names},

@@ -15,7 +15,7 @@
 #include "lib/file.h"
 #include "lib/memory.h"
 #include "lib/strbuf.h"
-#include "yaml_text.h"
+#include "lib/yaml_text.h"
 
 char *input_read_text(int fd, struct error **error)
 {

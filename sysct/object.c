@@ -9,7 +9,7 @@
 #include "lib/cleanup.h"
 #include "lib/memory.h"
 #include "operation.h"
-#include "yaml_text.h"
+#include "lib/yaml_text.h"
 
 enum { WRITABLE_MAX = 8, TRIES = 5 };
 
@@ -30,6 +30,7 @@ static const struct {
 			  {"auto_update", "properties", "public", "expires_at", "profiles"}},
 	[OBJECT_ALIAS] = {"/1.0/images/aliases/%s", {"description", "target"}},
 	[OBJECT_SERVER] = {"/1.0", {"config"}},
+	[OBJECT_VOLUME] = {"/1.0/storage-pools/%s/volumes/custom/%s", {"config", "description"}},
 	[OBJECT_FORWARD] = {"/1.0/networks/%s/forwards/%s", {"config", "description", "ports"}},
 	[OBJECT_ZONE] = {"/1.0/network-zones/%s", {"config", "description"}},
 	[OBJECT_RECORD] = {"/1.0/network-zones/%s/records/%s",

@@ -17,6 +17,7 @@ enum object_kind {
 	OBJECT_FORWARD, /* of a network */
 	OBJECT_ZONE,
 	OBJECT_RECORD, /* of a zone */
+	OBJECT_VOLUME, /* of a pool */
 };
 
 struct object {

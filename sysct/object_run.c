@@ -9,7 +9,7 @@
 #include "lib/memory.h"
 #include "object.h"
 #include "output.h"
-#include "yaml_text.h"
+#include "lib/yaml_text.h"
 
 const struct option_row object_expanded_options[] = {
 	{"expanded", 'e', NULL, "with what comes from the profiles", WORD_OTHER},

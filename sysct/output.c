@@ -9,7 +9,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/memory.h"
-#include "yaml_text.h"
+#include "lib/yaml_text.h"
 
 static const char *const format_names[] = {
 	[OUTPUT_TABLE] = "table", [OUTPUT_COMPACT] = "compact", [OUTPUT_CSV] = "csv",

@@ -19,6 +19,7 @@
 
 #include "api/http.h"
 #include "api/routes.h"
+#include "backup/backup.h"
 #include "cleanup.h"
 #include "config.h"
 #include "db/db.h"
@@ -27,6 +28,7 @@
 #include "host.h"
 #include "image/image.h"
 #include "instance/instance.h"
+#include "instance/disks.h"
 #include "instance/proxies.h"
 #include "instance/scheduler.h"
 #include "listener.h"
@@ -39,6 +41,7 @@
 #include "runtime/seccomp_filter.h"
 #include "server.h"
 #include "storage/storage.h"
+#include "storage/usage.h"
 
 enum { STOP_TIMEOUT = 10000 };
 
@@ -48,17 +51,31 @@ struct options {
 };
 
 static const struct route *const routes[] = {
-	server_info_routes,	resources_routes,
-	instance_routes,	instance_create_routes,
-	instance_change_routes, instance_snapshot_routes,
-	instance_state_routes,	exec_routes,
-	console_routes,		image_routes,
-	image_alias_routes,	profile_routes,
-	storage_pool_routes,	storage_volume_routes,
-	instance_log_routes,	metadata_routes,
-	network_routes,		network_forward_routes,
-	network_zone_routes,	network_zone_record_routes,
-	network_acl_routes,	NULL,
+	server_info_routes,
+	resources_routes,
+	instance_routes,
+	instance_create_routes,
+	instance_change_routes,
+	instance_snapshot_routes,
+	instance_backup_routes,
+	instance_state_routes,
+	exec_routes,
+	console_routes,
+	image_routes,
+	image_alias_routes,
+	profile_routes,
+	storage_pool_routes,
+	storage_volume_routes,
+	storage_volume_change_routes,
+	storage_volume_snapshot_routes,
+	instance_log_routes,
+	metadata_routes,
+	network_routes,
+	network_forward_routes,
+	network_zone_routes,
+	network_zone_record_routes,
+	network_acl_routes,
+	NULL,
 };
 
 static void print_usage(FILE *out)
@@ -167,7 +184,11 @@ static int open_data(struct server *server, struct error **error)
 	if (!server->db || db_seed(server->db, error) < 0)
 		return -1;
 	server->storage = storage_create(server->paths.state, error);
-	return server->storage ? storage_repair(server, error) : -1;
+	if (!server->storage || storage_repair(server, error) < 0 ||
+	    backups_repair(server, error) < 0)
+		return -1;
+	server->usage = usage_counter_create(server, error);
+	return server->usage ? 0 : -1;
 }
 
 static int make_subjects(struct server *server, struct error **error)
@@ -188,6 +209,7 @@ static int make_subjects(struct server *server, struct error **error)
 	proxies_note(server);
 	nics_sweep(server);
 	proxies_refresh(server);
+	disks_refresh(server);
 	networks_seed(server);
 	server->scheduler = scheduler_create(server, error);
 	return server->scheduler ? 0 : -1;
@@ -231,6 +253,7 @@ static int shut_down(struct server *server)
 	image_builder_free(server->images);
 	operation_manager_free(server->operations);
 	event_hub_free(server->events);
+	usage_counter_free(server->usage);
 	storage_stop(server->storage);
 	if (idle)
 		storage_pools_unmount(server);

@@ -19,6 +19,7 @@ struct networks;
 struct operation_manager;
 struct scheduler;
 struct storage;
+struct usage_counter;
 
 struct server {
 	struct paths paths;
@@ -30,6 +31,7 @@ struct server {
 	struct event_hub *events;
 	struct operation_manager *operations;
 	struct storage *storage;
+	struct usage_counter *usage;
 	struct image_builder *images;
 	struct instance_registry *instances;
 	struct networks *networks;

@@ -38,11 +38,26 @@ static void add_headers(struct MHD_Response *reply, const struct response *respo
 					response->headers[i].value);
 }
 
+enum { STREAM_BLOCK = 256 << 10 };
+
+static ssize_t read_stream(void *data, uint64_t position, char *bytes, size_t size)
+{
+	const struct response *response = data;
+	(void)position;
+	ssize_t count = response->read(response->data, bytes, size);
+	if (count > 0)
+		return count;
+	return count == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
 static struct MHD_Response *make_reply(struct request *request)
 {
 	struct response *response = request->response;
 	if (response->run_fd || response->run_websocket)
 		return http_upgrade_response(request);
+	if (response->read)
+		return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK,
+							 read_stream, response, NULL);
 	if (response->fd >= 0) {
 		/* libmicrohttpd closes the descriptor with its response. */
 		struct MHD_Response *reply = MHD_create_response_from_fd_at_offset64(
@@ -180,7 +195,8 @@ static enum MHD_Result take_body(struct request *request, const char *bytes, siz
 {
 	if (request->response || request->problem) {
 		request->body_length += *length;
-		if (request->body_length > DROP_LIMIT)
+		/* An upload that was begun is read to its end, or the client would not learn why it failed. */
+		if (request->body_length > DROP_LIMIT && !request->sink.write)
 			return MHD_NO;
 	} else {
 		request_take_body(request, bytes, *length);

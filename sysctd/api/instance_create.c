@@ -1,6 +1,7 @@
 /* POST /1.0/instances: a new one from an image. */
 #include <string.h>
 
+#include "api/instance_import.h"
 #include "api/instance_render.h"
 #include "api/render.h"
 #include "api/routes.h"
@@ -50,7 +51,7 @@ static int run_creation(struct operation *operation, void *data, struct error **
 	struct creation *creation = data;
 	cleanup_instance_row struct instance_row row = {0};
 	const struct copy_request copy = {creation->source, creation->snapshot, creation->snapshots,
-					  creation->request};
+					  creation->request, operation};
 	int made = creation->source ? instance_copy(&copy, &row, error)
 				    : instance_create(creation->server, &creation->request,
 						      operation, &row, error);
@@ -193,6 +194,8 @@ static int take_body(struct creation *creation, struct error **error)
 static struct response *create(struct request *request, struct error **error)
 {
 	struct server *server = request_server(request);
+	if (request_data(request))
+		return instance_import(request, error);
 	json_t *body = request_body_object(request, error);
 	if (!body || render_check_project(request, error) < 0)
 		return NULL;
@@ -218,6 +221,9 @@ static struct response *create(struct request *request, struct error **error)
 }
 
 const struct route instance_create_routes[] = {
-	{.method = "POST", .path = "/1.0/instances", .handler = create},
+	{.method = "POST",
+	 .path = "/1.0/instances",
+	 .handler = create,
+	 .body_begin = instance_import_begin},
 	{0},
 };

@@ -12,6 +12,7 @@
 #include "memory.h"
 #include "network/interfaces.h"
 #include "server.h"
+#include "storage/usage.h"
 
 struct instance *instance_of_request(struct request *request, struct error **error)
 {
@@ -65,9 +66,21 @@ static void take(struct instance *instance, bool usage, struct snapshot *now)
 	pthread_mutex_unlock(&instance->lock);
 }
 
-static void add_usage(json_t *state, const struct snapshot *now)
+/* "shared" is ours: what is below, with others. */
+static json_t *render_disk(const struct instance *instance)
 {
-	json_object_set_new(state, "disk", json_object());
+	struct server *server = instance->server;
+	struct storage_usage usage = {-1, -1};
+	int64_t layer;
+	if (db_instance_layer(server->db, instance->id, &layer, NULL) == 0 && layer)
+		usage = storage_usage(server, layer, true);
+	return json_pack("{s:{s:o, s:i, s:o}}", "root", "usage", or_zero(usage.own), "total", 0,
+			 "shared", or_zero(usage.shared));
+}
+
+static void add_usage(json_t *state, const struct instance *instance, const struct snapshot *now)
+{
+	json_object_set_new(state, "disk", render_disk(instance));
 	json_object_set_new(state, "memory", render_memory(&now->usage));
 	json_object_set_new(state, "processes", or_zero(now->pid ? now->usage.processes : 0));
 	json_object_set_new(state, "cpu",
@@ -86,7 +99,7 @@ json_t *instance_render_state(struct instance *instance, enum instance_detail de
 			: NULL,
 		"pid", (int)now.pid, "started_at", render_time(now.started_at));
 	if (state && detail == INSTANCE_FULL)
-		add_usage(state, &now);
+		add_usage(state, instance, &now);
 	cleanup_free char *reason = now.pid ? NULL : instance_reason(instance);
 	if (state && reason)
 		json_object_set_new(state, "last_error", json_string(reason)); /* ours */

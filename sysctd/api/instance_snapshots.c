@@ -38,13 +38,14 @@ json_t *snapshot_render(const struct snapshot_row *row, const struct profile_lis
 		config = json_deep_copy(row->config);
 		devices = json_deep_copy(row->devices);
 	}
-	json_t *object = json_pack(
-		"{s:s, s:s, s:s, s:O, s:O, s:o, s:o, s:O, s:b, s:b, s:o, s:o, s:o, s:i}", "name",
-		row->name, "description", row->description, "architecture", row->architecture,
-		"config", row->config, "devices", row->devices, "expanded_config", config,
-		"expanded_devices", devices, "profiles", row->profiles, "ephemeral", row->ephemeral,
-		"stateful", 0, "created_at", render_time(row->created_at), "expires_at",
-		render_time(row->expires_at), "last_used_at", render_time(0), "size", -1);
+	json_t *object =
+		json_pack("{s:s, s:s, s:s, s:O, s:O, s:o, s:o, s:O, s:b, s:b, s:o, s:o, s:o, s:I}",
+			  "name", row->name, "description", row->description, "architecture",
+			  row->architecture, "config", row->config, "devices", row->devices,
+			  "expanded_config", config, "expanded_devices", devices, "profiles",
+			  row->profiles, "ephemeral", row->ephemeral, "stateful", 0, "created_at",
+			  render_time(row->created_at), "expires_at", render_time(row->expires_at),
+			  "last_used_at", render_time(0), "size", (json_int_t)row->bytes);
 	if (!object)
 		error_set(error, ERROR_INTERNAL, "snapshot \"%s\" cannot be told", row->name);
 	return object;

@@ -120,6 +120,7 @@ static struct response *get(struct request *request, struct error **error)
 struct task {
 	struct instance *instance;
 	char *name;
+	char *pool; /* to be moved to; NULL: it stays where it is */
 	bool force;
 };
 
@@ -128,14 +129,18 @@ static void task_free(void *data)
 	struct task *task = data;
 	instance_unref(task->instance);
 	free(task->name);
+	free(task->pool);
 	free(task);
 }
 
 static int run_rename(struct operation *operation, void *data, struct error **error)
 {
 	struct task *task = data;
-	(void)operation;
-	return instance_rename(task->instance, task->name, error);
+	if (task->pool && instance_move(task->instance, task->pool, operation, error) < 0)
+		return -1;
+	return strcmp(task->instance->name, task->name) == 0
+		       ? 0
+		       : instance_rename(task->instance, task->name, error);
 }
 
 static int run_delete(struct operation *operation, void *data, struct error **error)
@@ -153,22 +158,21 @@ static int run_delete(struct operation *operation, void *data, struct error **er
 	return instance_delete(task->instance, error);
 }
 
+/* Takes what is in @given. */
 static struct response *run_task(struct request *request, const char *description,
 				 int (*run)(struct operation *, void *, struct error **),
-				 const char *new_name, bool force, struct error **error)
+				 const struct task *given, struct error **error)
 {
 	struct server *server = request_server(request);
 	const char *name = request_parameter(request, "name");
-	struct instance *instance = instance_of_request(request, error);
 	struct operation *operation = NULL;
-	if (!instance)
-		return NULL;
 	struct task *task = memory_alloc(sizeof(*task));
-	*task = (struct task){instance, new_name ? memory_strdup(new_name) : NULL, force};
+	*task = *given;
 	struct operation_spec spec = {
 		.class = OPERATION_TASK,
 		.description = description,
 		.resources = instance_render_resources(name),
+		.may_cancel = given->pool,
 		.run = run,
 		.data = task,
 		.destroy = task_free,
@@ -178,20 +182,30 @@ static struct response *run_task(struct request *request, const char *descriptio
 	return response_operation(operation);
 }
 
+/* {"name"}, or with "migration" {"name", "pool"}: to another pool of this server. */
 static struct response *rename_instance(struct request *request, struct error **error)
 {
 	json_t *body = request_body_object(request, error);
-	const char *name = NULL;
-	if (!body || render_text_field(body, "name", &name, error) < 0)
+	const char *name = NULL, *pool = NULL;
+	if (!body || render_text_field(body, "name", &name, error) < 0 ||
+	    render_text_field(body, "pool", &pool, error) < 0)
 		return NULL;
-	if (!name || json_is_true(json_object_get(body, "migration"))) {
+	bool moves = pool && *pool;
+	if (!name || (!moves && json_is_true(json_object_get(body, "migration")))) {
 		error_set(error, name ? ERROR_UNSUPPORTED : ERROR_INVALID,
-			  name ? "migration is not supported yet" : "\"name\" is missing");
+			  name ? "migration to other servers is not supported yet"
+			       : "\"name\" is missing");
 		return NULL;
 	}
 	if (instance_check_name(name, error) < 0)
 		return NULL;
-	return run_task(request, "Renaming instance", run_rename, name, false, error);
+	struct task task = {.instance = instance_of_request(request, error)};
+	if (!task.instance)
+		return NULL;
+	task.name = memory_strdup(name);
+	task.pool = moves ? memory_strdup(pool) : NULL;
+	return run_task(request, moves ? "Moving instance" : "Renaming instance", run_rename, &task,
+			error);
 }
 
 /* ?force=1 (ours) stops it first, in the same operation. */
@@ -206,7 +220,8 @@ static struct response *delete_instance(struct request *request, struct error **
 		error_set(error, ERROR_INVALID, "The instance is currently running: stop it first");
 		return NULL;
 	}
-	return run_task(request, "Deleting instance", run_delete, NULL, force, error);
+	const struct task task = {.instance = steal_pointer(&instance), .force = force};
+	return run_task(request, "Deleting instance", run_delete, &task, error);
 }
 
 const struct route instance_routes[] = {

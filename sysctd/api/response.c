@@ -164,6 +164,17 @@ struct response *response_fd(int fd, uint64_t offset, uint64_t length, const cha
 	return response;
 }
 
+struct response *response_stream(ssize_t (*read)(void *data, void *bytes, size_t size), void *data,
+				 void (*destroy)(void *data))
+{
+	struct response *response = response_new(200);
+	response->read = read;
+	response->data = data;
+	response->destroy = destroy;
+	response_header(response, "Content-Type", "application/octet-stream");
+	return response;
+}
+
 void response_header(struct response *response, const char *name, const char *format, ...)
 {
 	va_list args;

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "error.h"
 
@@ -43,6 +44,14 @@ struct response *response_bytes(void *bytes, size_t length, const char *content_
 
 /* @length bytes of a file from @offset on; @fd is taken and closed. */
 struct response *response_fd(int fd, uint64_t offset, uint64_t length, const char *content_type);
+
+/**
+ * response_stream - 200, with bytes as @read gives them: their number, 0 at the end, -1 for a
+ * failure, which breaks the connection off. @read is called in the connection's thread and may
+ * block. @destroy frees @data in every case.
+ */
+struct response *response_stream(ssize_t (*read)(void *data, void *bytes, size_t size), void *data,
+				 void (*destroy)(void *data));
 
 /* Adds a header, X-LXD-type for example. Control characters in the value become spaces. */
 void response_header(struct response *response, const char *name, const char *format, ...)

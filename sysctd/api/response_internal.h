@@ -18,6 +18,7 @@ struct response {
 	uint64_t length;
 	struct response_header *headers;
 	size_t header_count;
+	ssize_t (*read)(void *data, void *bytes, size_t size);
 	void (*run_fd)(int socket, void *data);
 	void (*run_websocket)(struct websocket *websocket, void *data);
 	void *data;

@@ -7,6 +7,7 @@
 #include "cleanup.h"
 #include "db/images.h"
 #include "db/objects.h"
+#include "db/volumes.h"
 #include "events.h"
 #include "image/store.h"
 #include "memory.h"
@@ -15,13 +16,15 @@
 
 #define POOLS "/1.0/storage-pools"
 
-/* Instances, images and profiles; LXD says null when there are none. */
+/* Instances, images, profiles and volumes; LXD says null when there are none. */
 static int add_used_by(struct server *server, const struct object_row *row, json_t *pool,
 		       struct error **error)
 {
 	cleanup_image_list struct image_list images = {0};
+	cleanup_volume_list struct volume_list volumes = {0};
 	bool has_images = strcmp(row->name, image_pool(server)) == 0;
-	if (has_images && db_image_list(server->db, &images, error) < 0)
+	if ((has_images && db_image_list(server->db, &images, error) < 0) ||
+	    db_volume_list(server->db, row->name, &volumes, error) < 0)
 		return -1;
 	json_t *used_by = render_urls("/1.0/instances", row->used_by_instances);
 	json_t *profiles = render_urls("/1.0/profiles", row->used_by_profiles);
@@ -30,6 +33,9 @@ static int add_used_by(struct server *server, const struct object_row *row, json
 				      render_url("/1.0/images", images.rows[i].fingerprint));
 	json_array_extend(used_by, profiles);
 	json_decref(profiles);
+	cleanup_free char *prefix = memory_printf(POOLS "/%s/volumes/custom", row->name);
+	for (size_t i = 0; i < volumes.count; i++)
+		json_array_append_new(used_by, render_url(prefix, volumes.rows[i].name));
 	if (json_array_size(used_by) == 0) {
 		json_decref(used_by);
 		used_by = json_null();
@@ -103,10 +109,12 @@ static struct response *get_pool_resources(struct request *request, struct error
 	    storage_pool_require(server, row.name, error) < 0 ||
 	    storage_pool_space(server->storage, row.name, &space, error) < 0)
 		return NULL;
-	return response_sync(json_pack("{s:{s:I, s:I}, s:{s:I, s:I}}", "space", "total",
-				       (json_int_t)space.total, "used", (json_int_t)space.used,
-				       "inodes", "total", (json_int_t)space.inodes_total, "used",
-				       (json_int_t)space.inodes_used));
+	/* The last is ours. */
+	return response_sync(json_pack(
+		"{s:{s:I, s:I}, s:{s:I, s:I}, s:I}", "space", "total", (json_int_t)space.total,
+		"used", (json_int_t)space.used, "inodes", "total", (json_int_t)space.inodes_total,
+		"used", (json_int_t)space.inodes_used, "pending_deletions",
+		(json_int_t)storage_pool_pending(server->storage, row.name)));
 }
 
 static void publish(struct request *request, const char *action, const char *name)

@@ -1,9 +1,10 @@
-/* Volumes of a pool as LXD lists them: root disks of instances, and images; to be read only. */
+/* Volumes of a pool as LXD lists them: root disks of instances, images, and custom ones. */
 #include <string.h>
 
 #include "api/filter.h"
 #include "api/render.h"
 #include "api/routes.h"
+#include "api/storage_volume_render.h"
 #include "cleanup.h"
 #include "db/images.h"
 #include "db/instances.h"
@@ -11,8 +12,7 @@
 #include "image/store.h"
 #include "memory.h"
 #include "server.h"
-
-#define VOLUMES "/1.0/storage-pools/{pool}/volumes"
+#include "volume/volume.h"
 
 static json_t *volume(const char *type, const char *name, const char *description,
 		      int64_t created_at, const char *user)
@@ -55,6 +55,45 @@ static int add_images(struct server *server, const char *pool, json_t *volumes,
 	return 0;
 }
 
+json_t *volume_render(struct server *server, const struct volume_row *row, struct error **error)
+{
+	json_t *instances = NULL, *profiles = NULL;
+	if (volume_users(server, row->pool, row->name, &instances, &profiles, error) < 0)
+		return NULL;
+	json_t *used_by = render_urls("/1.0/instances", instances);
+	json_t *others = render_urls("/1.0/profiles", profiles);
+	json_array_extend(used_by, others);
+	json_decref(others);
+	json_decref(instances);
+	json_decref(profiles);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:o, s:o}", "type", "custom",
+			 "name", row->name, "description", row->description, "pool", row->pool,
+			 "content_type", "filesystem", "location", "none", "project", "default",
+			 "config", row->config, "used_by", used_by, "created_at",
+			 render_time(row->created_at));
+}
+
+json_t *volume_etag_content(const struct volume_row *row)
+{
+	return json_pack("[s, s, s, s, O]", row->pool, "custom", row->name, row->description,
+			 row->config);
+}
+
+static int add_custom(struct server *server, const char *pool, json_t *volumes,
+		      struct error **error)
+{
+	cleanup_volume_list struct volume_list list = {0};
+	if (db_volume_list(server->db, pool, &list, error) < 0)
+		return -1;
+	for (size_t i = 0; i < list.count; i++) {
+		json_t *object = volume_render(server, &list.rows[i], error);
+		if (!object)
+			return -1;
+		json_array_append_new(volumes, object);
+	}
+	return 0;
+}
+
 /* All volumes of the pool in the path; a new array. */
 static json_t *list_volumes(const struct request *request, struct error **error)
 {
@@ -66,7 +105,8 @@ static json_t *list_volumes(const struct request *request, struct error **error)
 		return NULL;
 	json_t *volumes = json_array();
 	if (add_instances(server, pool.name, volumes, error) == 0 &&
-	    add_images(server, pool.name, volumes, error) == 0)
+	    add_images(server, pool.name, volumes, error) == 0 &&
+	    add_custom(server, pool.name, volumes, error) == 0)
 		return volumes;
 	json_decref(volumes);
 	return NULL;
@@ -134,12 +174,28 @@ static struct response *get_volumes_of_type(struct request *request, struct erro
 	return respond(request, request_parameter(request, "type"), error);
 }
 
+static struct response *get_custom(struct request *request, struct error **error)
+{
+	cleanup_volume_row struct volume_row row = {0};
+	if (volume_of_request(request, &row, error) < 0)
+		return NULL;
+	json_t *object = volume_render(request_server(request), &row, error);
+	if (!object)
+		return NULL;
+	json_t *content = volume_etag_content(&row);
+	struct response *response = response_sync_etag(object, content);
+	json_decref(content);
+	return response;
+}
+
 static struct response *get_volume(struct request *request, struct error **error)
 {
 	const char *type = request_parameter(request, "type");
 	const char *name = request_parameter(request, "name");
 	size_t i;
 	json_t *object;
+	if (strcmp(type, "custom") == 0)
+		return get_custom(request, error);
 	if (check_type(type, error) < 0)
 		return NULL;
 	json_t *volumes = list_volumes(request, error);
@@ -160,23 +216,9 @@ static struct response *get_volume(struct request *request, struct error **error
 	return response;
 }
 
-static struct response *not_yet(struct request *request, struct error **error)
-{
-	(void)request;
-	error_set(error, ERROR_UNSUPPORTED,
-		  "making, changing and deleting storage volumes is not supported yet");
-	return NULL;
-}
-
 const struct route storage_volume_routes[] = {
 	{.method = "GET", .path = VOLUMES, .handler = get_volumes},
-	{.method = "POST", .path = VOLUMES, .handler = not_yet},
 	{.method = "GET", .path = VOLUMES "/{type}", .handler = get_volumes_of_type},
-	{.method = "POST", .path = VOLUMES "/{type}", .handler = not_yet},
 	{.method = "GET", .path = VOLUMES "/{type}/{name}", .handler = get_volume},
-	{.method = "POST", .path = VOLUMES "/{type}/{name}", .handler = not_yet},
-	{.method = "PUT", .path = VOLUMES "/{type}/{name}", .handler = not_yet},
-	{.method = "PATCH", .path = VOLUMES "/{type}/{name}", .handler = not_yet},
-	{.method = "DELETE", .path = VOLUMES "/{type}/{name}", .handler = not_yet},
 	{0},
 };

@@ -245,6 +245,47 @@ int db_instance_set_layer(struct db *db, int64_t id, int64_t layer_id, struct er
 	return db_end(db, result, error);
 }
 
+int db_instance_layer(struct db *db, int64_t id, int64_t *layer_id, struct error **error)
+{
+	cleanup_reader struct reader reader = {0};
+	*layer_id = 0;
+	if (reader_open(db, &reader, error) < 0)
+		return -1;
+	return query_find_number(reader.connection, "SELECT layer_id FROM instances WHERE id = ?1",
+				 VALUES(NUMBER(id)), layer_id, error) < 0
+		       ? -1
+		       : 0;
+}
+
+/* Nothing is buried before all are named. */
+static int move(struct connection *connection, int64_t id, const char *pool, int64_t layer_id,
+		const struct snapshot_layer *snapshots, size_t count, struct error **error)
+{
+	static const char change_pool[] =
+		"UPDATE instances SET layer_id = ?3,"
+		" pool_id = (SELECT id FROM storage_pools WHERE name = ?2) WHERE id = ?1";
+	static const char change_layer[] =
+		"UPDATE instances_snapshots SET layer_id = ?2 WHERE id = ?1";
+	if (change_row(connection, change_pool, VALUES(NUMBER(id), TEXT(pool), NUMBER(layer_id)),
+		       error) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (change_row(
+			    connection, change_layer,
+			    VALUES(NUMBER(snapshots[i].snapshot_id), NUMBER(snapshots[i].layer_id)),
+			    error) < 0)
+			return -1;
+	return layers_bury(connection, error);
+}
+
+int db_instance_move(struct db *db, int64_t id, const char *pool, int64_t layer_id,
+		     const struct snapshot_layer *snapshots, size_t count, struct error **error)
+{
+	if (db_begin(db, DB_DURABLE, error) < 0)
+		return -1;
+	return db_end(db, move(&db->writer, id, pool, layer_id, snapshots, count, error), error);
+}
+
 int db_instance_touch(struct db *db, int64_t id, int64_t last_used_at, struct error **error)
 {
 	if (db_begin(db, DB_VOLATILE, error) < 0)

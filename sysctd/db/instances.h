@@ -94,6 +94,18 @@ int db_instance_delete(struct db *db, int64_t id, struct error **error);
  */
 int db_instance_set_layer(struct db *db, int64_t id, int64_t layer_id, struct error **error);
 
+/* The layer that it writes into; 0: there is none. */
+int db_instance_layer(struct db *db, int64_t id, int64_t *layer_id, struct error **error);
+
+/* A snapshot that keeps another layer. */
+struct snapshot_layer {
+	int64_t snapshot_id, layer_id;
+};
+
+/* It is in another pool now, and so are the layers of its snapshots. */
+int db_instance_move(struct db *db, int64_t id, const char *pool, int64_t layer_id,
+		     const struct snapshot_layer *snapshots, size_t count, struct error **error);
+
 /* Facts that a power cut may take back: one small write without a sync. */
 int db_instance_touch(struct db *db, int64_t id, int64_t last_used_at, struct error **error);
 int db_instance_set_power(struct db *db, int64_t id, enum instance_power power,

@@ -9,7 +9,7 @@
 #include "memory.h"
 
 #define SELECT_LAYERS                                                                              \
-	"SELECT l.id, l.parent_id, p.name, l.directory, l.id_base, l.image, l.flat"                \
+	"SELECT l.id, l.parent_id, p.name, l.directory, l.id_base, l.image, l.flat, l.bytes"       \
 	" FROM storage_layers l"                                                                   \
 	" JOIN storage_pools p ON p.id = l.pool_id"
 
@@ -41,6 +41,7 @@ static int read_rows(struct connection *connection, const char *sql, const struc
 			.id_base = (uint32_t)query_number(&query, 4),
 			.image = query_text(&query, 5),
 			.flat = query_number(&query, 6) != 0,
+			.bytes = query_number(&query, 7),
 		};
 	}
 	return result;
@@ -84,6 +85,7 @@ int layers_bury(struct connection *connection, struct error **error)
 		" UNION SELECT layer_id FROM instances_snapshots"
 		" UNION SELECT layer_id FROM storage_volumes"
 		" UNION SELECT layer_id FROM storage_volumes_snapshots"
+		" UNION SELECT layer_id FROM temp.layers_held"
 		" UNION SELECT l.parent_id FROM needed JOIN storage_layers l ON l.id = needed.id"
 		"  WHERE l.parent_id IS NOT NULL)"
 		" UPDATE storage_layers SET dead = 1 WHERE dead = 0 AND id NOT IN needed";
@@ -95,6 +97,34 @@ int db_layer_create(struct db *db, struct layer_row *layer, struct error **error
 	if (db_begin(db, DB_DURABLE, error) < 0)
 		return -1;
 	return db_end(db, layer_create(&db->writer, layer, error), error);
+}
+
+int db_layers_bury(struct db *db, struct error **error)
+{
+	if (db_begin(db, DB_VOLATILE, error) < 0)
+		return -1;
+	return db_end(db, layers_bury(&db->writer, error), error);
+}
+
+int db_layer_hold(struct db *db, int64_t id, struct error **error)
+{
+	if (db_begin(db, DB_VOLATILE, error) < 0)
+		return -1;
+	return db_end(db,
+		      query_run(&db->writer, "INSERT INTO temp.layers_held (layer_id) VALUES (?1)",
+				VALUES(NUMBER(id)), error),
+		      error);
+}
+
+int db_layer_release(struct db *db, int64_t id, struct error **error)
+{
+	static const char sql[] =
+		"DELETE FROM temp.layers_held WHERE rowid ="
+		" (SELECT rowid FROM temp.layers_held WHERE layer_id = ?1 LIMIT 1)";
+	if (db_begin(db, DB_VOLATILE, error) < 0)
+		return -1;
+	int result = query_run(&db->writer, sql, VALUES(NUMBER(id)), error);
+	return db_end(db, result < 0 ? -1 : layers_bury(&db->writer, error), error);
 }
 
 int db_layer_chain(struct db *db, int64_t id, struct layer_list *list, struct error **error)
@@ -134,6 +164,27 @@ int db_layers_use_image(struct db *db, const char *pool, const char *fingerprint
 		SELECT_LAYERS " WHERE p.name = ?1 AND l.image = ?2 AND l.dead = 0 LIMIT 1";
 	const struct value values[] = {TEXT(pool), TEXT(fingerprint)};
 	return exists(db, sql, values, used, error);
+}
+
+int db_layers_uncounted(struct db *db, struct layer_list *list, struct error **error)
+{
+	static const char sql[] = SELECT_LAYERS
+		" WHERE l.bytes < 0 AND l.dead = 0"
+		" AND l.id NOT IN (SELECT layer_id FROM instances WHERE layer_id IS NOT NULL)"
+		" AND l.id NOT IN (SELECT layer_id FROM storage_volumes)";
+	return read_list(db, sql, NO_VALUES, list, error);
+}
+
+int db_layer_set_bytes(struct db *db, int64_t id, int64_t bytes, struct error **error)
+{
+	static const char sql[] =
+		"UPDATE storage_layers SET bytes = ?2, counted_at = ?3 WHERE id = ?1";
+	if (db_begin(db, DB_VOLATILE, error) < 0)
+		return -1;
+	return db_end(db,
+		      query_run(&db->writer, sql,
+				VALUES(NUMBER(id), NUMBER(bytes), NUMBER(db_now())), error),
+		      error);
 }
 
 int db_layers_dead(struct db *db, struct layer_list *list, struct error **error)

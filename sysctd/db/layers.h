@@ -20,7 +20,8 @@ struct layer_row {
 	char *directory; /* below the pool's: "layers/UUID" */
 	char *image;	 /* its fingerprint, of the lowest of a chain; NULL: none */
 	uint32_t id_base;
-	bool flat; /* a whole tree, not what differs from those below */
+	int64_t bytes; /* on the disk, when nobody writes to it; -1: not counted */
+	bool flat;     /* a whole tree, not what differs from those below */
 };
 
 struct layer_list {
@@ -34,6 +35,17 @@ void layer_list_clear(struct layer_list *list);
 /* @layer: all but the id, which is filled; the pool by its name. */
 int db_layer_create(struct db *db, struct layer_row *layer, struct error **error);
 
+/**
+ * db_layer_hold - the layer is needed until db_layer_release(), whoever names it.
+ * By this process alone: after its end nobody holds anything. To be called in the transaction that makes or
+ * finds the layer. Each hold needs a release of its own.
+ */
+int db_layer_hold(struct db *db, int64_t id, struct error **error);
+int db_layer_release(struct db *db, int64_t id, struct error **error);
+
+/* What nobody needs, as a daemon that was killed may leave it, is dead then. */
+int db_layers_bury(struct db *db, struct error **error);
+
 /* The layer and those below it, the uppermost first. ERROR_NOT_FOUND when there is none. */
 int db_layer_chain(struct db *db, int64_t id, struct layer_list *list, struct error **error);
 
@@ -44,6 +56,10 @@ int db_layer_known(struct db *db, const char *pool, const char *directory, bool 
 /* Whether one of the pool lies above the image. */
 int db_layers_use_image(struct db *db, const char *pool, const char *fingerprint, bool *used,
 			struct error **error);
+
+/* Those that nobody writes to any more and whose bytes are not known. */
+int db_layers_uncounted(struct db *db, struct layer_list *list, struct error **error);
+int db_layer_set_bytes(struct db *db, int64_t id, int64_t bytes, struct error **error);
 
 /* Dead ones, the uppermost of a chain before those below it. */
 int db_layers_dead(struct db *db, struct layer_list *list, struct error **error);

@@ -143,7 +143,10 @@ static int open_writer(struct db *db, struct error **error)
 	static const char settings[] = "PRAGMA journal_mode=WAL;"
 				       "PRAGMA synchronous=NORMAL;"
 				       "PRAGMA foreign_keys=ON;"
-				       "PRAGMA cache_size=-1024;";
+				       "PRAGMA cache_size=-1024;"
+				       "PRAGMA temp_store=MEMORY;"
+				       /* layers.h: what this process holds */
+				       "CREATE TEMP TABLE layers_held (layer_id INTEGER NOT NULL);";
 	if (connection_open(&db->writer, db->path, SQLITE_OPEN_READWRITE, error) < 0 ||
 	    connection_run_script(&db->writer, settings, error) < 0)
 		return -1;

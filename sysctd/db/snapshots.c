@@ -10,8 +10,8 @@
 #include "memory.h"
 
 #define SELECT_SNAPSHOTS                                                                           \
-	"SELECT id, instance_id, name, description, created_at, layer_id, content, expires_at"     \
-	" FROM instances_snapshots"
+	"SELECT id, instance_id, name, description, created_at, layer_id, content, expires_at,"    \
+	" (SELECT bytes FROM storage_layers l WHERE l.id = layer_id) FROM instances_snapshots"
 
 void snapshot_row_clear(struct snapshot_row *row)
 {
@@ -54,6 +54,7 @@ static void read_row(const struct query *query, struct snapshot_row *row)
 		.expires_at = query_number(query, 7),
 		.layer_id = query_number(query, 5),
 		.architecture = memory_strdup(architecture ? architecture : ""),
+		.bytes = query_number(query, 8),
 		.ephemeral = json_is_true(json_object_get(content, "ephemeral")),
 		.config = take_member(content, "config", json_object()),
 		.devices = take_member(content, "devices", json_object()),

@@ -19,6 +19,7 @@ struct snapshot_row {
 	int64_t created_at;
 	int64_t expires_at; /* 0: never */
 	int64_t layer_id;
+	int64_t bytes; /* on the disk, of that layer alone; -1: not counted yet */
 	/* Of the instance at that time. */
 	char *architecture;
 	bool ephemeral;

@@ -31,6 +31,7 @@
 struct unpacker {
 	struct unpack_input *input;
 	const struct unpack_limits *limits;
+	const struct unpack_filter *filter;
 	struct unpack_counts *counts;
 	struct archive *reader;
 	struct archive *disk;
@@ -139,7 +140,7 @@ static int check_entry(struct unpacker *unpacker, struct archive_entry *entry, c
 	uint64_t limit = unpacker->limits->entries;
 	if (uid < 0 || uid > UNPACK_MAX_ID || gid < 0 || gid > UNPACK_MAX_ID)
 		return error_set(error, ERROR_INVALID,
-				 "%s belongs to %lld:%lld; an image may use the ids 0 to %d only",
+				 "%s belongs to %lld:%lld; an instance has the ids 0 to %d only",
 				 path, (long long)uid, (long long)gid, UNPACK_MAX_ID);
 	if (limit && unpacker->counts->entries >= limit)
 		return error_set(error, ERROR_INVALID, "the archive has more than %llu files",
@@ -260,6 +261,13 @@ static void warn(struct unpacker *unpacker, struct archive_entry *entry)
 	fprintf(stderr, "warning: %s: %s\n", path ? path : "?", text ? text : "?");
 }
 
+static int take_entry(struct unpacker *unpacker, struct archive_entry *entry, struct error **error)
+{
+	const struct unpack_filter *filter = unpacker->filter;
+	int taken = filter ? filter->take(filter->data, unpacker->reader, entry, error) : 1;
+	return taken == 1 ? unpack_entry(unpacker, entry, error) : taken;
+}
+
 static int unpack_entries(struct unpacker *unpacker, struct error **error)
 {
 	struct archive_entry *entry;
@@ -271,8 +279,11 @@ static int unpack_entries(struct unpacker *unpacker, struct error **error)
 			return read_error(unpacker, "the archive is damaged", error);
 		if (result == ARCHIVE_WARN)
 			warn(unpacker, entry);
-		if (unpack_entry(unpacker, entry, error) < 0)
+		result = take_entry(unpacker, entry, error);
+		if (result < 0)
 			return -1;
+		if (result == UNPACK_STOP)
+			return 0;
 	}
 	/* Modes and times of directories come last. */
 	if (archive_write_close(unpacker->disk) != ARCHIVE_OK)
@@ -285,11 +296,13 @@ static int unpack_entries(struct unpacker *unpacker, struct error **error)
 }
 
 int unpack_archive(struct unpack_input *input, const struct unpack_limits *limits,
-		   struct unpack_counts *counts, struct error **error)
+		   const struct unpack_filter *filter, struct unpack_counts *counts,
+		   struct error **error)
 {
 	struct unpacker unpacker = {
 		.input = input,
 		.limits = limits,
+		.filter = filter,
 		.counts = counts,
 		.attributes = {.max_id = UNPACK_MAX_ID},
 	};

@@ -26,13 +26,30 @@ struct unpack_counts {
 	uint64_t attributes_dropped;
 };
 
+struct archive;
+struct archive_entry;
+
+/**
+ * struct unpack_filter - what is done with an entry before.
+ * @take: may change it, and read its data: 1, it is unpacked; 0, it is left out; -1; UNPACK_STOP: enough was read.
+ */
+struct unpack_filter {
+	int (*take)(void *data, struct archive *reader, struct archive_entry *entry,
+		    struct error **error);
+	void *data;
+};
+
+enum { UNPACK_STOP = 2 };
+
 /**
  * unpack_archive - read @input and make the files.
  * Owners are numbers. Device nodes are left out and counted; extended
  * attributes other than user.* and security.capability too. Refused: ids above
  * UNPACK_MAX_ID, absolute names, "..", names that lead through a symbolic link.
+ * @filter: may be NULL.
  */
 int unpack_archive(struct unpack_input *input, const struct unpack_limits *limits,
-		   struct unpack_counts *counts, struct error **error);
+		   const struct unpack_filter *filter, struct unpack_counts *counts,
+		   struct error **error);
 
 #endif

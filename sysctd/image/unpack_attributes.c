@@ -88,10 +88,11 @@ static int check_native_acl(const struct unpack_attributes *attributes, struct a
 	       ARCHIVE_OK) {
 		bool named = tag == ARCHIVE_ENTRY_ACL_USER || tag == ARCHIVE_ENTRY_ACL_GROUP;
 		if (named && (id < 0 || (uint32_t)id > attributes->max_id))
-			return error_set(error, ERROR_INVALID,
-					 "%s has an access control list with the id %d; an image "
-					 "may use 0 to %u only",
-					 path, id, attributes->max_id);
+			return error_set(
+				error, ERROR_INVALID,
+				"%s has an access control list with the id %d; an instance "
+				"has 0 to %u only",
+				path, id, attributes->max_id);
 	}
 	return 0;
 }

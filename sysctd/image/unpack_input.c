@@ -47,6 +47,14 @@ int unpack_input_metadata(struct unpack_input *input, const char *path, const ch
 	return file_replace_at(AT_FDCWD, copy, text, length, 0644, false, error);
 }
 
+static void count_zeros(struct unpack_input *input, size_t count)
+{
+	size_t zeros = 0;
+	while (zeros < count && zeros < UNPACK_END && input->buffer[count - 1 - zeros] == 0)
+		zeros++;
+	input->zeros = zeros < count ? zeros : input->zeros + zeros;
+}
+
 ssize_t unpack_input_read(struct unpack_input *input)
 {
 	ssize_t count;
@@ -56,6 +64,7 @@ ssize_t unpack_input_read(struct unpack_input *input)
 	if (count > 0) {
 		sha256_update(&input->hash, (size_t)count, input->buffer);
 		input->bytes += (uint64_t)count;
+		count_zeros(input, (size_t)count);
 	}
 	return count;
 }

@@ -12,11 +12,15 @@
 
 #include "error.h"
 
-enum { UNPACK_BUFFER = 256 << 10 };
+enum {
+	UNPACK_BUFFER = 256 << 10,
+	UNPACK_END = 1024, /* two blocks of zeros end a tar archive */
+};
 
 struct unpack_input {
 	int fd;
 	uint64_t bytes; /* of the archive, as read */
+	uint64_t zeros; /* that it ends with so far; counted up to UNPACK_END */
 	struct sha256_ctx hash;
 	unsigned char *buffer;
 };

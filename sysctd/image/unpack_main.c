@@ -115,7 +115,7 @@ static int unpack(const struct unpack_options *options, struct unpack_input *inp
 	struct unpack_counts counts = {0};
 	char fingerprint[UNPACK_HEX_SIZE];
 	if (prepare(options, input, error) < 0 ||
-	    unpack_archive(input, &options->limits, &counts, error) < 0 ||
+	    unpack_archive(input, &options->limits, NULL, &counts, error) < 0 ||
 	    unpack_input_drain(input, error) < 0)
 		return -1;
 	if (options->sync && sync_files(error) < 0)

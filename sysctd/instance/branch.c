@@ -7,6 +7,7 @@
 #include "instance/snapshots.h"
 #include "server.h"
 #include "storage/storage.h"
+#include "storage/usage.h"
 
 enum {
 	/* So many below each other are slow to look through: what comes then is copied beside. */
@@ -77,6 +78,7 @@ int branch_store(struct branch *branch, int64_t *layer, struct error **error)
 int branch_commit(struct branch *branch, struct error **error)
 {
 	cleanup_free char *directory = storage_layer_directory(branch->token);
+	usage_wake(branch->instance->server->usage);
 	return storage_layer_commit(branch->instance->server->storage, branch->pool.name, directory,
 				    error);
 }

@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "fault.h"
+#include "instance/across.h"
 #include "instance/branch.h"
 #include "instance/config_keys.h"
 #include "instance/internal.h"
@@ -23,7 +24,8 @@ struct copying {
 	struct layer_list below; /* of a snapshot: the uppermost is the one that it keeps */
 	struct instance_row *row;
 	struct object_row pool;
-	struct layer_place place; /* of the copy's own layer */
+	struct layer_place place;  /* of the copy's own layer */
+	struct transfer *transfer; /* to another pool */
 };
 
 static void add_settings(json_t *config, const json_t *from)
@@ -84,7 +86,8 @@ static int read_source(struct copying *copying, struct instance_row *from, struc
 	json_object_update(from->devices, snapshot.devices);
 	json_array_clear(from->profiles);
 	json_array_extend(from->profiles, snapshot.profiles);
-	return 0;
+	/* Not the one that it was in at that time. */
+	return across_set_pool(source->server, from, from->pool, error);
 }
 
 /* The layer that the copy is like. */
@@ -164,6 +167,96 @@ static void abort_copy(struct copying *copying)
 		branch_abort(&copying->branch);
 }
 
+/* ---- to another pool ---- */
+
+static int add_all(struct copying *copying, struct snapshot_list *snapshots, struct error **error)
+{
+	const struct copy_request *request = copying->request;
+	const char *own = copying->row->flat_layer ? copying->place.directory : NULL;
+	if (copying->below.count)
+		return transfer_add(copying->transfer, &copying->below, own, error);
+	if (request->snapshots &&
+	    across_add_snapshots(copying->transfer, request->source, snapshots, error) < 0)
+		return -1;
+	return across_add_instance(copying->transfer, request->source, own, error);
+}
+
+/* As it was, but for what it keeps and whose it is. */
+static int store_snapshot(struct copying *copying, struct snapshot_row *snapshot, int64_t layer,
+			  struct error **error)
+{
+	const struct instance_row then = {
+		.id = copying->row->id,
+		.architecture = snapshot->architecture,
+		.ephemeral = snapshot->ephemeral,
+		.config = snapshot->config,
+		.devices = snapshot->devices,
+		.profiles = snapshot->profiles,
+	};
+	struct snapshot_row taken = {
+		.name = snapshot->name,
+		.description = snapshot->description,
+		.created_at = snapshot->created_at,
+		.expires_at = snapshot->expires_at,
+		.layer_id = layer,
+	};
+	return db_snapshot_create(copying->request->source->server->db, &taken, &then, error);
+}
+
+static int store_across(struct copying *copying, struct snapshot_list *snapshots,
+			struct error **error)
+{
+	struct server *server = copying->request->source->server;
+	struct instance_row *row = copying->row;
+	if (transfer_store(copying->transfer, error) < 0)
+		return -1;
+	row->parent_layer = row->flat_layer ? 0 : transfer_layer(copying->transfer, -1)->id;
+	if (db_instance_create(server->db, row, &server->ids, error) < 0)
+		return -1;
+	for (size_t i = 0; i < snapshots->count; i++)
+		if (store_snapshot(copying, &snapshots->rows[i],
+				   transfer_layer(copying->transfer, (int)i)->id, error) < 0)
+			return -1;
+	return row->flat_layer ? 0
+			       : transfer_above(copying->transfer, copying->place.directory,
+						row->id_base, error);
+}
+
+static int copy_files(struct copying *copying, struct snapshot_list *snapshots,
+		      struct error **error)
+{
+	struct server *server = copying->request->source->server;
+	if (add_all(copying, snapshots, error) < 0 || db_begin(server->db, DB_DURABLE, error) < 0)
+		return -1;
+	if (store_across(copying, snapshots, error) < 0) {
+		db_rollback(server->db);
+		return -1;
+	}
+	fault_point("copy.across");
+	if (db_commit(server->db, error) < 0)
+		return -1;
+	int result = transfer_commit(copying->transfer, error);
+	if (!copying->row->flat_layer && storage_layer_commit(server->storage, copying->place.pool,
+							      copying->place.directory, error) < 0)
+		result = -1;
+	return result;
+}
+
+static int copy_across(struct copying *copying, struct error **error)
+{
+	struct server *server = copying->request->source->server;
+	cleanup_snapshot_list struct snapshot_list snapshots = {0};
+	cleanup_transfer struct transfer *transfer =
+		transfer_new(server, &copying->pool, copying->request->operation);
+	copying->transfer = transfer;
+	int result = copy_files(copying, &snapshots, error);
+	if (result < 0)
+		storage_layer_abort(server->storage, copying->place.pool, copying->place.directory);
+	return result;
+}
+
+/* ---- the whole ---- */
+
 static int copy_locked(struct copying *copying, struct error **error)
 {
 	struct server *server = copying->request->source->server;
@@ -174,12 +267,11 @@ static int copy_locked(struct copying *copying, struct error **error)
 	fill_row(server, copying->request, &from, row);
 	if (instance_check_new(server, row, error) < 0)
 		return -1;
+	if (instance_place_volume(server, row, &copying->pool, &copying->place, error) < 0)
+		return -1;
 	if (strcmp(row->pool, from.pool) != 0)
-		return error_set(error, ERROR_UNSUPPORTED,
-				 "copies from pool %s to %s are not supported yet", from.pool,
-				 row->pool);
-	if (instance_place_volume(server, row, &copying->pool, &copying->place, error) < 0 ||
-	    prepare(copying, error) < 0)
+		return copy_across(copying, error);
+	if (prepare(copying, error) < 0)
 		return -1;
 	if (store(copying, error) == 0)
 		return commit(copying, error);

@@ -12,6 +12,7 @@
 #include "image/image.h"
 #include "instance/config_keys.h"
 #include "instance/device_types.h"
+#include "instance/disks.h"
 #include "instance/internal.h"
 #include "instance/scheduler.h"
 #include "log.h"
@@ -89,7 +90,9 @@ int instance_check_new(struct server *server, struct instance_row *row, struct e
 					   : devices_root_pool(devices, error);
 		json_t *resources =
 			pool ? instance_make_resources(server, NULL, config, error) : NULL;
-		if (resources && nics_assign(server, row, devices, NULL, error) == 0) {
+		if (resources && instance_check_root_size(server, pool, devices, error) == 0 &&
+		    disks_check_sources(server, NULL, devices, error) == 0 &&
+		    nics_assign(server, row, devices, NULL, error) == 0) {
 			row->pool = memory_strdup(pool);
 			result = 0;
 		}

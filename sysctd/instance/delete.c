@@ -4,6 +4,7 @@
 #include <string.h>
 #include <errno.h>
 
+#include "backup/backup.h"
 #include "cleanup.h"
 #include "fault.h"
 #include "file.h"
@@ -25,6 +26,7 @@ int instance_destroy(struct instance *instance, struct error **error)
 		return -1;
 	fault_point("delete.row");
 	storage_tidy(server);
+	backups_tidy(server);
 	fault_point("delete.discarded");
 	/* It may have been the last one of an image that was deleted before; else the next start sees it. */
 	if (row.image)

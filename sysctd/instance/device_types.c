@@ -4,31 +4,40 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "instance/disk_check.h"
 #include "instance/proxy_check.h"
 #include "network/acl.h"
 #include "network/nic.h"
 
 enum { LONGEST_NAME = 64 };
 
-static int validate_root_path(const char *value, struct error **error)
-{
-	if (strcmp(value, "/") == 0)
-		return 0;
-	return error_set(error, ERROR_UNSUPPORTED,
-			 "sysct supports no disk but the root disk (path \"/\") yet, not \"%s\"",
-			 value);
-}
-
-static int validate_pool(const char *value, struct error **error)
-{
-	if (*value && !strchr(value, '/'))
-		return 0;
-	return error_set(error, ERROR_INVALID, "\"%s\" is not the name of a storage pool", value);
-}
-
 static const struct device_key disk_keys[] = {
-	{"path", true, validate_root_path, "Where the disk is in the instance. Only `/`."},
-	{"pool", true, validate_pool, "The storage pool that the root file system is in."},
+	{"path", true, disk_check_path,
+	 "Where the disk is in the instance; `/` is the root disk. A mount point that is missing "
+	 "is "
+	 "made."},
+	{"pool", false, disk_check_pool,
+	 "Storage pool: of the root disk, or of the volume in `source`."},
+	{"propagation", false, disk_check_propagation,
+	 "`private` (unset), or `slave`: what the host mounts below the source later is seen, "
+	 "too."},
+	{"readonly", false, disk_check_bool, "`true`: nothing can be written."},
+	{"recursive", false, disk_check_bool,
+	 "`true`: with what is mounted below the source when the disk is attached."},
+	{"required", false, disk_check_bool,
+	 "`false`: it is left out when the source is missing, until the next start or change. "
+	 "Unset: the start fails."},
+	{"shift", false, disk_check_bool,
+	 "`true`: ids 0 to 65535 of the source are those of the instance, by an idmapped mount. "
+	 "Unset: they are the host's, and what the instance has no id for belongs to nobody. "
+	 "Volumes are always shifted."},
+	{"size", false, disk_check_size,
+	 "Of the root disk in a pool of the driver btrfs: the most that it may hold; unset: as "
+	 "much as "
+	 "the pool. Of a `tmpfs:`; unset: half of the memory."},
+	{"source", false, disk_check_source,
+	 "Directory or file of the host; `tmpfs:`; with `pool` a custom volume, `VOLUME` or "
+	 "`VOLUME/SUB/PATH`. The root disk has none."},
 	{0},
 };
 
@@ -138,45 +147,17 @@ static const struct device_key proxy_keys[] = {
 static const struct device_key no_keys[] = {{0}};
 
 static const struct device_type types[] = {
-	{"disk", disk_keys, "The root file system of an instance."},
+	{"disk", disk_keys,
+	 "The root file system of an instance, or a directory, file, volume or tmpfs in it."},
 	{"nic", nic_keys, "A network interface."},
 	{"none", no_keys, "No device: hides the device of that name in a profile."},
 	{"proxy", proxy_keys, "Forwards connections between the host and an instance."},
 };
 
-/* Types and keys of disks that LXD or Incus has, for a message that tells so. */
+/* Types and keys of NICs that LXD or Incus has, for a message that tells so. */
 static const char *const unsupported_types[] = {
 	"gpu", "infiniband", "pci", "tpm", "unix-block", "unix-char", "unix-hotplug", "usb", NULL,
 };
-static const char *const unsupported_disk_keys[] = {
-	"attached",
-	"boot.priority",
-	"ceph.cluster_name",
-	"ceph.user_name",
-	"dependent",
-	"io.bus",
-	"io.cache",
-	"io.threads",
-	"limits.max",
-	"limits.max.burst",
-	"limits.max.burst.length",
-	"limits.read",
-	"limits.read.burst",
-	"limits.write",
-	"limits.write.burst",
-	"propagation",
-	"raw.mount.options",
-	"readonly",
-	"recursive",
-	"required",
-	"shift",
-	"size",
-	"size.state",
-	"source",
-	"wwn",
-	NULL,
-};
-
 static const char *const unsupported_nic_keys[] = {
 	"acceleration",
 	"io.bus",
@@ -260,9 +241,11 @@ static int check_pair(const struct device_type *type, const char *name, const js
 	const struct device_key *key = find_key(type, name);
 	if (key)
 		return key->validate(json_string_value(value), error);
-	bool nic = strcmp(type->name, "nic") == 0, disk = strcmp(type->name, "disk") == 0;
-	if ((nic && is_listed(unsupported_nic_keys, name)) ||
-	    (disk && (is_listed(unsupported_disk_keys, name) || strncmp(name, "initial.", 8) == 0)))
+	const char *why = strcmp(type->name, "disk") == 0 ? disk_key_missing(name) : NULL;
+	if (why)
+		return error_set(error, ERROR_UNSUPPORTED,
+				 "\"%s\" of a disk is not supported by sysct: %s", name, why);
+	if (strcmp(type->name, "nic") == 0 && is_listed(unsupported_nic_keys, name))
 		return error_set(error, ERROR_UNSUPPORTED,
 				 "\"%s\" of a device of type \"%s\" is not supported by sysct yet",
 				 name, type->name);
@@ -289,14 +272,9 @@ static int validate_device(const char *device_name, const json_t *device, struct
 			return error_set(error, ERROR_INVALID, "it has no \"%s\"", key->name);
 	if (strcmp(type->name, "proxy") == 0)
 		return proxy_check_device(device, error);
+	if (strcmp(type->name, "disk") == 0)
+		return disk_check_device(device, error);
 	return strcmp(type->name, "nic") == 0 ? nic_check_device(device, error) : 0;
-}
-
-static bool is_root(const json_t *device)
-{
-	const char *type = json_string_value(json_object_get(device, "type"));
-	const char *path = json_string_value(json_object_get(device, "path"));
-	return type && path && strcmp(type, "disk") == 0 && strcmp(path, "/") == 0;
 }
 
 int devices_validate(const json_t *devices, struct error **error)
@@ -308,14 +286,14 @@ int devices_validate(const json_t *devices, struct error **error)
 	json_object_foreach ((json_t *)devices, name, device) {
 		if (validate_device(name, device, error) < 0)
 			return error_prefix(error, "device \"%s\"", name);
-		if (root && is_root(device))
+		if (root && disk_is_root(device))
 			return error_set(error, ERROR_INVALID,
 					 "devices \"%s\" and \"%s\" are both a root disk", root,
 					 name);
-		if (is_root(device))
+		if (disk_is_root(device))
 			root = name;
 	}
-	return 0;
+	return disks_check_paths(devices, error);
 }
 
 const json_t *devices_find_root(const json_t *devices, const char **name)
@@ -323,7 +301,7 @@ const json_t *devices_find_root(const json_t *devices, const char **name)
 	const char *key;
 	json_t *device;
 	json_object_foreach ((json_t *)devices, key, device) {
-		if (!is_root(device))
+		if (!disk_is_root(device))
 			continue;
 		if (name)
 			*name = key;

@@ -156,6 +156,8 @@ struct copy_request {
 	bool snapshots;	      /* its snapshots are copied, too */
 	struct instance_request
 		instance; /* without an image; what it says is laid over the source's */
+	struct operation
+		*operation; /* gets the progress of a copy to another pool, and may cancel */
 };
 
 /**
@@ -164,6 +166,11 @@ struct copy_request {
  * moment (branch.h). @row: filled with what was stored. On failure nothing is left.
  */
 int instance_copy(const struct copy_request *request, struct instance_row *row,
+		  struct error **error);
+
+/* instance_move - a stopped one, with its snapshots, to another pool (across.c).
+ * @operation: gets the progress, and may cancel. */
+int instance_move(struct instance *instance, const char *pool, struct operation *operation,
 		  struct error **error);
 
 /* From stopped to init running (start.c). */

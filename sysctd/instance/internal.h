@@ -64,6 +64,14 @@ int instance_check_new(struct server *server, struct instance_row *row, struct e
 int instance_place_volume(struct server *server, struct instance_row *row, struct object_row *pool,
 			  struct layer_place *place, struct error **error);
 
+/* Whether a "size" that the root disk has can be kept in that pool. */
+int instance_check_root_size(struct server *server, const char *pool, const json_t *devices,
+			     struct error **error);
+
+/* What it writes into is kept to that size from now on. */
+int instance_limit_root(struct server *server, const struct instance_row *row,
+			const json_t *devices, struct error **error);
+
 /* It is stored, and its volume there: into the registry, the log and the events. */
 void instance_announce(struct server *server, const struct instance_row *row);
 

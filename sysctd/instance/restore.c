@@ -6,6 +6,7 @@
 #include "cleanup.h"
 #include "db/objects.h"
 #include "fault.h"
+#include "instance/across.h"
 #include "instance/internal.h"
 #include "instance/scheduler.h"
 #include "instance/snapshots.h"
@@ -36,9 +37,9 @@ static json_t *join_config(const json_t *then, const json_t *now)
 }
 
 static int fill(const struct snapshot_row *snapshot, const struct instance_row *now,
-		struct instance_row *row, struct db *db, struct error **error)
+		struct instance_row *row, struct server *server, struct error **error)
 {
-	if (db_instance_get_by_id(db, now->id, row, error) < 0)
+	if (db_instance_get_by_id(server->db, now->id, row, error) < 0)
 		return -1;
 	json_decref(row->config);
 	json_decref(row->devices);
@@ -47,7 +48,8 @@ static int fill(const struct snapshot_row *snapshot, const struct instance_row *
 	row->devices = json_deep_copy(snapshot->devices);
 	row->profiles = json_deep_copy(snapshot->profiles);
 	row->ephemeral = snapshot->ephemeral;
-	return 0;
+	/* It may have been in another pool at that time. */
+	return across_set_pool(server, row, now->pool, error);
 }
 
 /* @kept: the layer that the snapshot keeps. */
@@ -120,7 +122,7 @@ static int restore_stopped(struct instance *instance, const char *name, struct e
 		return error_set(error, ERROR_BUSY, "somebody has started the instance meanwhile");
 	if (db_instance_get_by_id(server->db, held->id, &now, error) < 0 ||
 	    db_snapshot_get(server->db, held->id, name, &snapshot, error) < 0 ||
-	    fill(&snapshot, &now, &row, server->db, error) < 0 ||
+	    fill(&snapshot, &now, &row, server, error) < 0 ||
 	    instance_prepare_update(held, &now, &row, error) < 0 ||
 	    swap(held, &snapshot, &row, error) < 0)
 		return -1;

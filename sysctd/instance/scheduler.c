@@ -10,7 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backup/backup.h"
 #include "cleanup.h"
+#include "db/backups.h"
 #include "db/snapshots.h"
 #include "instance/config_keys.h"
 #include "instance/config_keys_values.h"
@@ -147,6 +149,15 @@ void scheduler_started(struct instance *instance)
 
 /* ---- the thread ---- */
 
+/* The shorter one of @wait (-1: none) and what is left until @expiry (0: never). */
+static int64_t until(int64_t wait, int64_t expiry, int64_t now)
+{
+	if (!expiry)
+		return wait;
+	int64_t left = expiry <= now ? 1 : (expiry - now) / NANOSECONDS + 1;
+	return wait < 0 || left < wait ? left : wait;
+}
+
 /* Seconds until something is to be done; -1: nothing is. */
 static int next_wait(struct server *server)
 {
@@ -154,10 +165,10 @@ static int next_wait(struct server *server)
 	bool any = false;
 	if (db_snapshot_any_schedule(server->db, &any, NULL) == 0 && any)
 		wait = MINUTE - now / NANOSECONDS % MINUTE;
-	if (db_snapshot_next_expiry(server->db, &expiry, NULL) == 0 && expiry) {
-		int64_t left = expiry <= now ? 1 : (expiry - now) / NANOSECONDS + 1;
-		wait = wait < 0 || left < wait ? left : wait;
-	}
+	if (db_snapshot_next_expiry(server->db, &expiry, NULL) == 0)
+		wait = until(wait, expiry, now);
+	if (db_backup_next_expiry(server->db, &expiry, NULL) == 0)
+		wait = until(wait, expiry, now);
 	return (int)(wait > MOST_SLEEP ? MOST_SLEEP : wait);
 }
 
@@ -166,6 +177,8 @@ static void expire_all(struct server *server)
 	int64_t expiry = 0, now = db_now();
 	if (db_snapshot_next_expiry(server->db, &expiry, NULL) == 0 && expiry && expiry <= now)
 		instance_registry_each(server, expire, &now);
+	if (db_backup_next_expiry(server->db, &expiry, NULL) == 0 && expiry && expiry <= now)
+		backups_expire(server, now);
 }
 
 static void *run(void *data)

@@ -12,6 +12,7 @@
 #include "instance/config_keys.h"
 #include "instance/config_keys_values.h"
 #include "instance/device_types.h"
+#include "instance/disks.h"
 #include "instance/internal.h"
 #include "instance/proxies.h"
 #include "memory.h"
@@ -236,11 +237,14 @@ static json_t *join(struct instance *instance, const struct instance_row *row, c
 	json_t *extension = rootfs ? make_extension(instance, config, rootfs, error) : NULL;
 	json_t *nics = extension ? nics_spec(instance->server, row, devices_given, error) : NULL;
 	json_t *proxies = nics ? proxies_spec(instance->server, row, devices_given, error) : NULL;
+	json_t *disks = proxies ? disks_spec(instance->server, devices_given, error) : NULL;
 	if (nics)
 		json_object_set_new(extension, "nics", nics);
 	if (proxies)
 		json_object_set_new(extension, "proxies", proxies);
-	if (!proxies) {
+	if (disks)
+		json_object_set_new(extension, "disks", disks);
+	if (!disks) {
 		json_decref(extension);
 		json_decref(resources);
 		return NULL;

@@ -97,6 +97,8 @@ static int start_locked(struct instance *instance, struct error **error)
 	    instance_expand(server, &row, NULL, &devices, error) < 0)
 		return -1;
 	int started = instance_assign_nics(server, &row, devices, error);
+	if (started == 0)
+		started = instance_limit_root(server, &row, devices, error);
 	if (started == 0) {
 		instance_set_state(instance, INSTANCE_STARTING);
 		started = spawn(instance, &row, devices, error);

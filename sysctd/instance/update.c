@@ -5,6 +5,7 @@
 #include "db/profiles.h"
 #include "instance/config_keys.h"
 #include "instance/device_types.h"
+#include "instance/disks.h"
 #include "instance/internal.h"
 #include "instance/proxies.h"
 #include "instance/scheduler.h"
@@ -30,7 +31,7 @@ static int check(struct server *server, const struct instance_row *old, struct i
 		return error_set(error, ERROR_UNSUPPORTED,
 				 "the root disk cannot be moved from pool %s to %s", old->pool,
 				 pool);
-	return 0;
+	return instance_check_root_size(server, pool, *devices, error);
 }
 
 /* limits.* of a running instance; its processes must not be frozen half way, so
@@ -116,8 +117,11 @@ static int replug(struct instance *instance, const json_t *old, const struct ins
 	if (translate(instance, row, devices, error) < 0)
 		return -1;
 	if (proxies_replug(instance, row, devices, error) == 0) {
-		if (replug_nics(instance, row, devices, error) == 0)
-			return 0;
+		if (disks_replug(instance, devices, error) == 0) {
+			if (replug_nics(instance, row, devices, error) == 0)
+				return 0;
+			disks_restore(instance);
+		}
 		proxies_restore(instance);
 	}
 	if (old)
@@ -154,6 +158,20 @@ int instance_prepare_update(struct instance *instance, const struct instance_row
 	return result;
 }
 
+/* Of one that runs; what was changed before something failed is as before. */
+static int change_devices(struct instance *instance, const struct instance_row *old,
+			  const json_t *old_devices, const struct instance_row *row,
+			  const json_t *devices, struct error **error)
+{
+	struct server *server = instance->server;
+	if (instance_limit_root(server, old, devices, error) < 0)
+		return -1;
+	if (replug(instance, old_devices, row, devices, error) == 0)
+		return 0;
+	instance_limit_root(server, old, old_devices, NULL);
+	return -1;
+}
+
 static int update_locked(struct instance *instance, struct instance_row *row, struct error **error)
 {
 	struct server *server = instance->server;
@@ -165,9 +183,10 @@ static int update_locked(struct instance *instance, struct instance_row *row, st
 	    check(server, &old, row, &after, &devices, error) == 0 &&
 	    nics_assign(server, row, devices, NULL, error) == 0 &&
 	    instance_expand(server, &old, &before, &old_devices, error) == 0 &&
+	    disks_check_sources(server, old_devices, devices, error) == 0 &&
 	    (!up || same_limits(before, after) ||
 	     apply_live(instance, before, after, error) == 0) &&
-	    (!up || replug(instance, old_devices, row, devices, error) == 0))
+	    (!up || change_devices(instance, &old, old_devices, row, devices, error) == 0))
 		result = db_instance_update(server->db, row, error);
 	json_decref(before);
 	json_decref(after);
@@ -202,6 +221,8 @@ static int apply_to(struct server *server, const char *name, struct error **erro
 	    instance_expand(server, &row, &config, &devices, error) < 0)
 		return -1;
 	int result = apply_live(instance, config, config, error);
+	if (result == 0)
+		result = instance_limit_root(server, &row, devices, error);
 	if (result == 0)
 		result = instance_assign_nics(server, &row, devices, error);
 	if (result == 0)

@@ -45,10 +45,12 @@ static int assign_hwaddr(struct networks *networks, struct instance_row *row, co
 	cleanup_free char *owner = memory_printf("%s %s", row->uuid, name);
 	const char *taken =
 		json_string_value(json_object_get(networks->hwaddrs, wanted ? wanted : ""));
-	if (given && taken && strcmp(taken, owner) != 0)
+	bool another = taken && strcmp(taken, owner) != 0;
+	if (given && another)
 		return error_set(error, ERROR_EXISTS,
 				 "the MAC address %s is taken by another instance", given);
-	if (!wanted) {
+	/* What a backup brings along may be of an instance that is still here. */
+	if (!wanted || another) {
 		uint32_t number = nic_hash(row->uuid, name);
 		do
 			make_hwaddr(number++, text);

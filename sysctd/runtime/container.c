@@ -4,10 +4,11 @@
  *   monitor                                child
  *   clone3(user pid net uts ipc, cgroup)   v1 controllers, waits
  *   id maps, rlimits, network interfaces
- *   layers and overlay (real root)
- *   "go"                                   chdir to the root, unshare(mount, cgroup)
+ *   disks, layers and overlay (real root)
+ *   "go"                                   unshare(mount, cgroup), disks, chdir to the root
  *                                          sources of bind mounts, then uid 0 of the instance
- *                                          pivot_root, mounts, console, capabilities, seccomp
+ *                                          pivot_root, mounts, disks (each is sent over)
+ *                                          console, capabilities, seccomp
  *   end of file: init runs                 exec
  *
  * The child reports a failure as one message on the socket; exec closes it.
@@ -31,6 +32,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "disks.h"
 #include "fault.h"
 #include "idmap.h"
 #include "memory.h"
@@ -63,33 +65,68 @@ static int bring_loopback_up(struct error **error)
 	return 0;
 }
 
-static int become_root(struct error **error)
+int container_become_root(struct error **error)
 {
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 || setgroups(0, NULL) < 0)
 		return error_errno(error, errno, "becoming root of the instance");
 	return 0;
 }
 
+static int take_disks(const struct spec *spec, int *trees, struct error **error)
+{
+	for (size_t i = 0; i < json_array_size(spec->disks); i++)
+		if (disk_take(json_array_get(spec->disks, i), i, &trees[i], error) < 0)
+			return -1;
+	return 0;
+}
+
+static int tell_disk(int sync, size_t number, int tree, int proc, struct error **error)
+{
+	cleanup_free char *mark = disk_mark(tree, proc);
+	json_t *body = json_pack("{s:I, s:s}", "disk", (json_int_t)number, "mark", mark);
+	int result = message_send(sync, body, NULL, 0, error);
+	json_decref(body);
+	return result;
+}
+
+/* The monitor is told of each, to be able to take it away. */
+static int attach_disks(const struct spec *spec, const int *trees, int sync, struct error **error)
+{
+	cleanup_close int proc = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < json_array_size(spec->disks); i++)
+		if (trees[i] >= 0 &&
+		    (disk_attach(json_array_get(spec->disks, i), trees[i], error) < 0 ||
+		     tell_disk(sync, i, trees[i], proc, error) < 0))
+			return -1;
+	return 0;
+}
+
 /* The path of the root may lead through directories that only real root may
  * enter: go there and collect what the host gives before the ids change. */
 static int enter_root(const struct spec *spec, const char *console, struct mount_sources *sources,
-		      struct error **error)
+		      int *disks, struct error **error)
 {
-	if (chdir(ROOTFS_DIRECTORY) < 0 || unshare(CLONE_NEWNS | CLONE_NEWCGROUP) < 0)
+	if (unshare(CLONE_NEWNS | CLONE_NEWCGROUP) < 0)
+		return error_errno(error, errno, "making a mount namespace");
+	if (take_disks(spec, disks, error) < 0)
+		return -1;
+	if (chdir(ROOTFS_DIRECTORY) < 0)
 		return error_errno(error, errno, "entering the root file system");
 	if (mounts_take_sources(spec, console, sources, error) < 0)
 		return -1;
-	return become_root(error);
+	return container_become_root(error);
 }
 
-static int make_world(const struct spec *spec, const char *console, struct error **error)
+static int make_world(const struct spec *spec, const char *console, int sync, struct error **error)
 {
 	cleanup_mount_sources struct mount_sources sources = {.console = -1};
-	if (enter_root(spec, console, &sources, error) < 0)
+	cleanup_free int *disks = memory_alloc(json_array_size(spec->disks) * sizeof(int));
+	if (enter_root(spec, console, &sources, disks, error) < 0)
 		return -1;
 	cleanup_close int old_root = mounts_pivot(error);
 	if (old_root < 0 || mounts_make(spec, &sources, error) < 0 ||
-	    mounts_leave_old_root(old_root, error) < 0)
+	    mounts_leave_old_root(old_root, error) < 0 ||
+	    attach_disks(spec, disks, sync, error) < 0)
 		return -1;
 	const char *hostname = json_string_value(json_object_get(spec->json, "hostname"));
 	if (hostname && sethostname(hostname, strlen(hostname)) < 0)
@@ -133,7 +170,7 @@ _Noreturn static void child(const struct spec *spec, const struct cgroup *cgroup
 	struct error *error = NULL;
 	char go;
 	if (cgroup_enter_v1(cgroup, &error) == 0 && read(sync, &go, 1) == 1 &&
-	    make_world(spec, console, &error) == 0)
+	    make_world(spec, console, sync, &error) == 0)
 		run_init(spec, filter, &error);
 	if (error) {
 		json_t *body = message_from_error(error);
@@ -142,7 +179,7 @@ _Noreturn static void child(const struct spec *spec, const struct cgroup *cgroup
 	_exit(1);
 }
 
-static int open_namespace(pid_t pid, const char *kind, int *fd, struct error **error)
+int container_open_namespace(pid_t pid, const char *kind, int *fd, struct error **error)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, kind);
@@ -150,7 +187,7 @@ static int open_namespace(pid_t pid, const char *kind, int *fd, struct error **e
 	return *fd < 0 ? error_errno(error, errno, "opening %s", path) : 0;
 }
 
-static int prepare_child(const struct spec *spec, pid_t pid, struct error **error)
+static int prepare_child(const struct spec *spec, pid_t pid, int host_mounts, struct error **error)
 {
 	cleanup_close int user_namespace = -1;
 	if (idmap_write(pid, json_object_get(spec->linux_, "uidMappings"),
@@ -158,37 +195,60 @@ static int prepare_child(const struct spec *spec, pid_t pid, struct error **erro
 	    privileges_set_rlimits(spec, pid, error) < 0 || nics_create(spec->nics, pid, error) < 0)
 		return -1;
 	fault_point("monitor.nics");
-	if (open_namespace(pid, "user", &user_namespace, error) < 0)
+	if (container_open_namespace(pid, "user", &user_namespace, error) < 0)
+		return -1;
+	struct disk_context context = {host_mounts, user_namespace, spec->root_uid, spec->root_gid};
+	if (disks_stage(spec->disks, &context, error) < 0)
 		return -1;
 	return rootfs_mount(spec, user_namespace, error);
 }
 
-static int let_go(int sync, struct error **error)
+static void keep_disk(struct container *container, const json_t *message)
 {
-	cleanup_message struct message answer = {0};
+	const json_t *number = json_object_get(message, "disk");
+	const char *mark = json_string_value(json_object_get(message, "mark"));
+	size_t index = (size_t)json_integer_value(number);
+	if (mark && index < container->disk_count) {
+		free(container->disks[index]);
+		container->disks[index] = memory_strdup(mark);
+	}
+}
+
+static int let_go(int sync, struct container *container, struct error **error)
+{
 	if (write(sync, "g", 1) != 1)
 		return error_errno(error, errno, "starting the first process");
 	fault_point("monitor.go");
-	if (message_receive(sync, &answer, START_TIMEOUT, error) < 0)
-		return -1;
-	return answer.body ? message_check_error(answer.body, error) : 0;
+	for (;;) {
+		cleanup_message struct message answer = {0};
+		if (message_receive(sync, &answer, START_TIMEOUT, error) < 0)
+			return -1;
+		if (!answer.body)
+			return 0;
+		if (message_check_error(answer.body, error) < 0)
+			return -1;
+		keep_disk(container, answer.body);
+	}
 }
 
 /* Init may have been executed and be gone already, or have been killed before:
  * only in the second case did the socket close without exec, and nobody reads why. */
-static int supervise_start(const struct spec *spec, int sync, struct container *container,
-			   struct error **error)
+static int supervise_start(const struct spec *spec, int sync, int host_mounts,
+			   struct container *container, struct error **error)
 {
 	fault_point("monitor.cloned");
-	if (open_namespace(container->pid, "pid", &container->pid_namespace, error) < 0 ||
-	    open_namespace(container->pid, "net", &container->network_namespace, error) < 0 ||
-	    prepare_child(spec, container->pid, error) < 0)
+	if (container_open_namespace(container->pid, "pid", &container->pid_namespace, error) < 0 ||
+	    container_open_namespace(container->pid, "net", &container->network_namespace, error) <
+		    0 ||
+	    prepare_child(spec, container->pid, host_mounts, error) < 0)
 		return -1;
 	fault_point("monitor.rootfs");
-	return let_go(sync, error);
+	container->disk_count = json_array_size(spec->disks);
+	container->disks = memory_alloc(container->disk_count * sizeof(char *));
+	return let_go(sync, container, error);
 }
 
-int container_start(const struct spec *spec, const struct cgroup *cgroup, const char *console,
+int container_start(const struct spec *spec, const struct container_host *host,
 		    const struct container_filter *filter, struct container *container,
 		    struct error **error)
 {
@@ -200,10 +260,10 @@ int container_start(const struct spec *spec, const struct cgroup *cgroup, const 
 	ours = sockets[0];
 	container->pid = container_clone(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |
 						 CLONE_NEWUTS | CLONE_NEWIPC,
-					 cgroup->unified, &container->pidfd);
+					 host->cgroup->unified, &container->pidfd);
 	if (container->pid == 0) {
 		close(ours);
-		child(spec, cgroup, console, filter, sockets[1]);
+		child(spec, host->cgroup, host->console, filter, sockets[1]);
 	}
 	int problem = errno;
 	close(sockets[1]);
@@ -214,7 +274,9 @@ int container_start(const struct spec *spec, const struct cgroup *cgroup, const 
 				 spec->name);
 	if (container->pid < 0)
 		return error_errno(error, problem, "creating the namespaces of %s", spec->name);
-	if (supervise_start(spec, ours, container, error) == 0)
+	int started = supervise_start(spec, ours, host->mounts, container, error);
+	disks_unstage(spec->disks);
+	if (started == 0)
 		return 0;
 	process_pidfd_signal(container->pidfd, SIGKILL);
 	waitpid(container->pid, NULL, 0);
@@ -230,5 +292,8 @@ void container_end(struct container *container, const json_t *nics)
 	cleanup_close_fd(&container->network_namespace);
 	cleanup_close_fd(&container->pidfd);
 	cleanup_close_fd(&container->pid_namespace);
+	for (size_t i = 0; i < container->disk_count; i++)
+		free(container->disks[i]);
+	free(container->disks);
 	*container = (struct container)CONTAINER_INIT;
 }

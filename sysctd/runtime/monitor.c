@@ -66,10 +66,13 @@ static int start_container(struct monitor *monitor, struct error **error)
 	if (make_cgroup(monitor, error) < 0 ||
 	    console_own(&monitor->console, spec->root_uid, spec->root_gid, error) < 0)
 		return -1;
-	if (container_start(&monitor->spec, &monitor->cgroup, monitor->console.path,
-			    &monitor->filter, &monitor->container, error) < 0)
+	struct container_host host = {&monitor->cgroup, monitor->console.path,
+				      monitor->host_mounts};
+	if (container_start(&monitor->spec, &host, &monitor->filter, &monitor->container, error) <
+	    0)
 		return -1;
 	fault_point("monitor.started");
+	monitor_disks_started(monitor);
 	monitor->started_at = clock_nanoseconds(CLOCK_REALTIME);
 	monitor->boot_clock = clock_nanoseconds(CLOCK_MONOTONIC);
 	monitor->init = (struct event_source){monitor->container.pidfd, init_ended, monitor};
@@ -89,6 +92,7 @@ static void take_down(struct monitor *monitor)
 	event_loop_remove(&monitor->loop, &monitor->init);
 	monitor->init.fd = -1;
 	monitor_proxies_end(monitor);
+	monitor_disks_end(monitor);
 	json_t *nics = spec_read_nics(&monitor->spec, MONITOR_SPEC);
 	container_end(&monitor->container, nics);
 	json_decref(nics);
@@ -234,8 +238,11 @@ static int watch_signals(struct monitor *monitor, struct error **error)
 }
 
 /* Mounts of ours stay ours; what the host unmounts goes here too. */
-static int own_mounts(struct error **error)
+static int own_mounts(struct monitor *monitor, struct error **error)
 {
+	monitor->host_mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (monitor->host_mounts < 0)
+		return error_errno(error, errno, "opening /proc/self/ns/mnt");
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return error_errno(error, errno, "making a mount namespace");
 	return 0;
@@ -259,7 +266,7 @@ static int start(struct monitor *monitor, struct error **error)
 	if (event_loop_init(&monitor->loop) < 0)
 		return error_errno(error, errno, "making an event loop");
 	fault_point("monitor.detached");
-	if (own_mounts(error) < 0 || watch_signals(monitor, error) < 0 ||
+	if (own_mounts(monitor, error) < 0 || watch_signals(monitor, error) < 0 ||
 	    privileges_load_seccomp(&monitor->spec, &monitor->filter.bytes, &monitor->filter.length,
 				    error) < 0 ||
 	    monitor_console_start(monitor, error) < 0)

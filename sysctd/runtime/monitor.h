@@ -10,6 +10,7 @@
  *   {"op": "signal", "signal": n}  to init
  *   {"op": "kill"}              ends every process of the instance
  *   {"op": "proxies", "proxies": [...]}  its proxy devices from now on; the answer comes when all listen
+ *   {"op": "disks", "disks": [...]}  its disks from now on; the answer comes when they are there
  * Events: {"event": "stopped", "reason": "halt"|"exit"|"signal"|"error", "status": n,
  * "message": text} and {"event": "rebooted", "pid": n} + the new pidfd.
  */
@@ -27,7 +28,9 @@
 #include "monitor_files.h"
 #include "spec.h"
 
+struct disk_change;
 struct monitor_client;
+struct monitor_disk;
 struct monitor_session;
 
 struct monitor {
@@ -37,6 +40,7 @@ struct monitor {
 	struct console console;
 	struct container container;
 	struct container_filter filter;
+	int host_mounts; /* the mount namespace that it was born in */
 	struct event_source listener, init, console_master, console_client, signals, reboot_timer;
 	struct event_source
 		console_control; /* of the attached client: {"resize": [columns, rows]} */
@@ -49,6 +53,8 @@ struct monitor {
 	struct monitor_proxy *proxies;
 	struct monitor_client *proxy_client; /* waits for proxies to listen */
 	struct error *proxy_problem;	     /* why the first of them does not */
+	struct monitor_disk *disks;	     /* in the order of their paths */
+	struct disk_change *disk_change;     /* under way, or NULL */
 };
 
 /* Ends every process of the instance; one that waits to boot again does not boot. */
@@ -77,6 +83,19 @@ void monitor_proxies_resume(struct monitor *monitor);
 int monitor_proxies_change(struct monitor *monitor, struct monitor_client *client,
 			   const json_t *wanted, struct error **error);
 void monitor_proxies_end(struct monitor *monitor);
+
+/* monitor_disks.c */
+
+/* Init runs with the disks of the spec. */
+void monitor_disks_started(struct monitor *monitor);
+
+/* @wanted, in the order of paths, instead of those there are; @client gets the answer, unless it fails here. */
+int monitor_disks_change(struct monitor *monitor, struct monitor_client *client, json_t *wanted,
+			 struct error **error);
+
+/* The client goes away. */
+void monitor_disks_forget(struct monitor *monitor, const struct monitor_client *client);
+void monitor_disks_end(struct monitor *monitor);
 
 /* monitor_console.c */
 int monitor_console_start(struct monitor *monitor, struct error **error);

@@ -29,6 +29,7 @@ static void client_remove(struct monitor_client *client)
 	*at = client->next;
 	if (monitor->proxy_client == client)
 		monitor->proxy_client = NULL;
+	monitor_disks_forget(monitor, client);
 	event_loop_remove(&monitor->loop, &client->source);
 	close(client->source.fd);
 	message_reader_free(&client->reader);
@@ -109,13 +110,21 @@ static void op_proxies(struct monitor_client *client, struct message *request)
 		answer_result(client, -1, error);
 }
 
+static void op_disks(struct monitor_client *client, struct message *request)
+{
+	cleanup_error struct error *error = NULL;
+	json_t *wanted = json_object_get(request->body, "disks");
+	if (monitor_disks_change(client->monitor, client, wanted, &error) < 0)
+		answer_result(client, -1, error);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct monitor_client *client, struct message *request);
 } operations[] = {
 	{"status", op_status},	 {"watch", op_watch},	{"exec", op_exec},
 	{"console", op_console}, {"signal", op_signal}, {"kill", op_kill},
-	{"proxies", op_proxies},
+	{"proxies", op_proxies}, {"disks", op_disks},
 };
 
 static void dispatch(struct monitor_client *client, struct message *request)

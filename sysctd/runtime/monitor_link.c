@@ -198,13 +198,25 @@ int monitor_request(const char *directory, const json_t *request, const int *fds
 	return message_check_error(answer->body, error);
 }
 
-int monitor_change_proxies(const char *directory, const json_t *proxies, struct error **error)
+/* The operation has the name of what it changes. */
+static int change(const char *directory, const char *what, const json_t *wanted,
+		  struct error **error)
 {
 	cleanup_message struct message answer = {0};
-	json_t *request = json_pack("{s:s, s:O}", "op", "proxies", "proxies", proxies);
+	json_t *request = json_pack("{s:s, s:O}", "op", what, what, wanted);
 	int result = monitor_request(directory, request, NULL, 0, &answer, error);
 	json_decref(request);
 	return result;
+}
+
+int monitor_change_proxies(const char *directory, const json_t *proxies, struct error **error)
+{
+	return change(directory, "proxies", proxies, error);
+}
+
+int monitor_change_disks(const char *directory, const json_t *disks, struct error **error)
+{
+	return change(directory, "disks", disks, error);
 }
 
 json_t *monitor_last_state(const char *directory)

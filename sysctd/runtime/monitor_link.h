@@ -51,6 +51,9 @@ int monitor_request(const char *directory, const json_t *request, const int *fds
 /* A running instance has these "sysct.proxies" from now on; ERROR_* names the device that does not start. */
 int monitor_change_proxies(const char *directory, const json_t *proxies, struct error **error);
 
+/* The same of "sysct.disks". */
+int monitor_change_disks(const char *directory, const json_t *disks, struct error **error);
+
 /* The state that a monitor left when it ended, or NULL. */
 json_t *monitor_last_state(const char *directory);
 

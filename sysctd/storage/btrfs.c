@@ -17,6 +17,7 @@
 #include "cleanup.h"
 #include "image/command.h"
 #include "memory.h"
+#include "storage/btrfs_quota.h"
 #include "storage/driver.h"
 
 enum { MKFS_TIMEOUT = 600000, MOST_OPTIONS = 16 };
@@ -117,5 +118,8 @@ const struct storage_driver storage_btrfs = {
 	.tree_clone = tree_clone,
 	.make = make,
 	.mount = mount_device,
+	.prepare = btrfs_quota_enable,
+	.usage = btrfs_quota_usage,
+	.limit = btrfs_quota_limit,
 	.grow = grow,
 };

@@ -39,6 +39,12 @@ struct storage_driver {
 	int (*make)(const char *device, const char *options, bool wipe, struct error **error);
 	int (*mount)(const char *device, const char *path, const char *options,
 		     struct error **error);
+	/* Of a pool that has just been made on a file or device of its own; NULL: nothing. */
+	int (*prepare)(const char *path, struct error **error);
+	/* Bytes of "rootfs" in @path: what it has alone, and all. -1: to be counted. NULL: always. */
+	int (*usage)(const char *path, int64_t *own, int64_t *all);
+	/* The most bytes that "rootfs" in @path may have, 0 for no limit. NULL: cannot be limited. */
+	int (*limit)(const char *path, uint64_t bytes, struct error **error);
 	/* After the device has grown. */
 	int (*grow)(const char *path, struct error **error);
 };

@@ -12,6 +12,7 @@
 #include "memory.h"
 #include "server.h"
 #include "storage/internal.h"
+#include "storage/tree_size.h"
 
 char *storage_image_begin(struct storage *storage, const char *pool, const char *driver,
 			  const char *token, struct error **error)
@@ -65,6 +66,21 @@ bool storage_image_exists(struct storage *storage, const char *pool, const char 
 char *storage_image_path(struct storage *storage, const char *pool, const char *fingerprint)
 {
 	return storage_path(storage, pool, STORAGE_IMAGES, "", fingerprint);
+}
+
+int64_t storage_image_size(struct storage *storage, const char *pool, const char *fingerprint)
+{
+	cleanup_free char *path = storage_image_path(storage, pool, fingerprint);
+	cleanup_free char *tree = memory_printf("%s/rootfs", path);
+	cleanup_free char *note = memory_printf("%s/size", path);
+	unsigned long long known = file_read_number_at(AT_FDCWD, note, 0);
+	if (known)
+		return (int64_t)known;
+	int64_t bytes = tree_size(tree);
+	cleanup_free char *text = memory_printf("%lld", (long long)bytes);
+	if (bytes > 0)
+		file_replace_at(AT_FDCWD, note, text, strlen(text), 0600, false, NULL);
+	return bytes;
 }
 
 static int copy_tree(const char *from, const char *to, struct error **error)

@@ -35,6 +35,10 @@ char *storage_path(const struct storage *storage, const char *pool, enum storage
 /* ROOT/POOL/layers/.new-TOKEN; the caller frees it. */
 char *storage_new_path(const struct storage *storage, const char *pool, const char *directory);
 
+/* [{"path", "base"}]: all of a chain as what can only be read, the image below them. */
+json_t *storage_layers_list(struct storage *storage, const struct layer_list *chain,
+			    struct error **error);
+
 /* Removes a directory with a tree in it, subvolumes among it. Missing is no error. */
 int storage_remove_at(int dirfd, const char *name, struct error **error);
 
@@ -43,6 +47,12 @@ int storage_make_fresh(const char *path, struct error **error);
 
 /* At start: pools that were being made or removed when the daemon died go. */
 int storage_pools_repair(struct server *server, struct error **error);
+
+/* Of the thread that calls it: it gets the disk only when nobody else wants it. */
+void storage_lower_priority(void);
+
+/* Bytes of an image's tree on the disk, counted when it is asked for the first time; -1: it cannot be. */
+int64_t storage_image_size(struct storage *storage, const char *pool, const char *fingerprint);
 
 /* Starts and ends the thread of reclaim.c. */
 int storage_reclaimer_start(struct storage *storage, struct error **error);

@@ -14,10 +14,16 @@
 #include "memory.h"
 #include "server.h"
 #include "storage/internal.h"
+#include "storage/usage.h"
 
 char *storage_layer_directory(const char *token)
 {
 	return memory_printf("%s/%s", storage_kind_directory(STORAGE_LAYERS), token);
+}
+
+char *storage_pending_directory(const char *token)
+{
+	return memory_printf("%s/" STORAGE_NEW "%s", storage_kind_directory(STORAGE_LAYERS), token);
 }
 
 char *storage_instance_directory(const char *uuid)
@@ -53,6 +59,19 @@ bool storage_clones(const char *driver)
 {
 	const struct storage_driver *functions = storage_driver_find(driver, NULL);
 	return functions && functions->tree_clone;
+}
+
+bool storage_can_limit(const char *driver)
+{
+	const struct storage_driver *functions = storage_driver_find(driver, NULL);
+	return functions && functions->limit;
+}
+
+int storage_layer_limit(struct storage *storage, const char *driver, const struct layer_row *layer,
+			uint64_t bytes, struct error **error)
+{
+	cleanup_free char *path = storage_layer_path(storage, layer);
+	return storage_driver_find(driver, error)->limit(path, bytes, error);
 }
 
 /* ---- making ---- */
@@ -230,38 +249,60 @@ static int add_image(struct storage *storage, const struct layer_row *lowest, js
 }
 
 /* overlayfs.rst, "Multiple lower layers": the first of the list is the uppermost. */
-static json_t *describe_stacked(struct storage *storage, const struct layer_list *chain,
-				struct error **error)
+static json_t *list_lower(struct storage *storage, const struct layer_list *chain, size_t first,
+			  struct error **error)
 {
 	const struct layer_row *lowest = &chain->rows[chain->count - 1];
-	cleanup_free char *path = storage_layer_path(storage, &chain->rows[0]);
-	cleanup_free char *upper = memory_printf("%s/upper", path);
-	cleanup_free char *work = memory_printf("%s/work", path);
 	json_t *lower = json_array();
-	for (size_t i = 1; i < chain->count; i++) {
+	for (size_t i = first; i < chain->count; i++) {
 		cleanup_free char *below = tree_path(storage, &chain->rows[i]);
 		add_lower(lower, below, chain->rows[i].id_base);
 	}
-	if (!lowest->flat && add_image(storage, lowest, lower, error) < 0) {
-		json_decref(lower);
+	if (lowest->flat || add_image(storage, lowest, lower, error) == 0)
+		return lower;
+	json_decref(lower);
+	return NULL;
+}
+
+static json_t *describe_stacked(struct storage *storage, const struct layer_list *chain,
+				struct error **error)
+{
+	cleanup_free char *path = storage_layer_path(storage, &chain->rows[0]);
+	cleanup_free char *upper = memory_printf("%s/upper", path);
+	cleanup_free char *work = memory_printf("%s/work", path);
+	json_t *lower = list_lower(storage, chain, 1, error);
+	if (!lower)
 		return NULL;
-	}
 	return json_pack("{s:s, s:o, s:s, s:s, s:{s:s}}", "driver", "overlay", "lower", lower,
 			 "upper", upper, "work", work, "options", "redirect_dir", "on");
+}
+
+static int check_there(struct storage *storage, const struct layer_row *top, struct error **error)
+{
+	cleanup_free char *path = storage_layer_path(storage, top);
+	if (access(path, F_OK) == 0)
+		return 0;
+	return error_set(error, ERROR_NOT_FOUND, "the root volume is missing from pool %s (%s)",
+			 top->pool, top->directory);
 }
 
 json_t *storage_layers_describe(struct storage *storage, const struct layer_list *chain,
 				struct error **error)
 {
 	const struct layer_row *top = &chain->rows[0];
-	cleanup_free char *path = storage_layer_path(storage, top);
-	if (access(path, F_OK) < 0) {
-		error_set(error, ERROR_NOT_FOUND, "the root volume is missing from pool %s (%s)",
-			  top->pool, top->directory);
+	if (check_there(storage, top, error) < 0)
 		return NULL;
-	}
 	return top->flat ? describe_flat(storage, top) : describe_stacked(storage, chain, error);
 }
+
+json_t *storage_layers_list(struct storage *storage, const struct layer_list *chain,
+			    struct error **error)
+{
+	return check_there(storage, &chain->rows[0], error) < 0
+		       ? NULL
+		       : list_lower(storage, chain, 0, error);
+}
+
 /* ---- taking away ---- */
 
 static int discard(struct storage *storage, const struct layer_row *layer, struct error **error)
@@ -297,6 +338,7 @@ int storage_layers_sweep(struct server *server, struct error **error)
 
 void storage_tidy(struct server *server)
 {
+	usage_wake(server->usage);
 	cleanup_error struct error *error = NULL;
 	if (storage_layers_sweep(server, &error) < 0)
 		log_event(LOG_LEVEL_WARNING, NULL, "removing what was deleted: %s",

@@ -247,6 +247,13 @@ int pool_source_mount(const struct storage *storage, const struct object_row *ro
 				       : mount_file(driver, source, path, options, error);
 }
 
+bool pool_source_is_device(const struct object_row *row)
+{
+	const char *source = pool_config_get(row->config, "source");
+	struct stat status;
+	return source && stat(source, &status) == 0 && !S_ISDIR(status.st_mode);
+}
+
 int pool_source_unmount(const struct storage *storage, const char *pool, bool remove,
 			struct error **error)
 {

@@ -28,6 +28,9 @@ int pool_source_mount(const struct storage *storage, const struct object_row *ro
 int pool_source_unmount(const struct storage *storage, const char *pool, bool remove,
 			struct error **error);
 
+/* A file or a block device, not a directory. */
+bool pool_source_is_device(const struct object_row *row);
+
 /* To the size of the configuration. */
 int pool_source_grow(const struct storage *storage, const struct object_row *row,
 		     struct error **error);

@@ -21,6 +21,7 @@
 #include "storage/internal.h"
 #include "storage/pool_config.h"
 #include "storage/pool_source.h"
+#include "volume/volume.h"
 
 #define NOTE   ".pool-"
 #define MARKER "pool.json"
@@ -212,7 +213,8 @@ static int delete_row(struct server *server, const char *name, struct error **er
 {
 	struct storage *storage = server->storage;
 	bool available = storage_pool_available(storage, name);
-	if ((!available && forget_dead(server, name, error) < 0) ||
+	if (volumes_check_none(server, name, error) < 0 ||
+	    (!available && forget_dead(server, name, error) < 0) ||
 	    db_object_delete(server->db, &db_pools, name, error) < 0)
 		return -1;
 	if (!available)
@@ -267,6 +269,16 @@ int storage_pool_delete(struct server *server, const char *name, struct error **
 
 /* ---- making and changing ---- */
 
+/* Not a file system that others use, too. */
+static int prepare(struct storage *storage, const struct object_row *row, struct error **error)
+{
+	const struct storage_driver *driver = storage_driver_find(row->kind, error);
+	cleanup_free char *path = pool_path(storage, row->name);
+	if (!driver)
+		return -1;
+	return driver->prepare && pool_source_is_device(row) ? driver->prepare(path, error) : 0;
+}
+
 static int create_noted(struct server *server, struct object_row *row, struct error **error)
 {
 	struct storage *storage = server->storage;
@@ -274,7 +286,7 @@ static int create_noted(struct server *server, struct object_row *row, struct er
 		return -1;
 	json_object_del(row->config, "source.wipe");
 	fault_point("pool.made");
-	if (bring_up(storage, row, error) < 0)
+	if (bring_up(storage, row, error) < 0 || prepare(storage, row, error) < 0)
 		return -1;
 	fault_point("pool.up");
 	return db_object_create(server->db, &db_pools, row, error);

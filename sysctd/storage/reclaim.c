@@ -36,6 +36,27 @@ static void reclaim_directory(struct storage *storage, const char *path)
 	}
 }
 
+static size_t count_deleted(const char *path)
+{
+	size_t count = 0;
+	cleanup_dir DIR *dir = opendir(path);
+	struct dirent *entry;
+	while (dir && (entry = readdir(dir)))
+		count += strncmp(entry->d_name, STORAGE_DELETED, strlen(STORAGE_DELETED)) == 0;
+	return count;
+}
+
+size_t storage_pool_pending(const struct storage *storage, const char *pool)
+{
+	size_t count = 0;
+	for (int kind = 0; kind < STORAGE_KIND_COUNT; kind++) {
+		cleanup_free char *path = memory_printf("%s/%s/%s", storage->root, pool,
+							storage_kind_directory(kind));
+		count += count_deleted(path);
+	}
+	return count;
+}
+
 static void reclaim_all(struct storage *storage)
 {
 	cleanup_dir DIR *dir = opendir(storage->root);
@@ -52,11 +73,16 @@ static void reclaim_all(struct storage *storage)
 		}
 }
 
+/* ioprio_set(2) */
+void storage_lower_priority(void)
+{
+	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE << IOPRIO_CLASS_SHIFT);
+}
+
 static void *reclaimer(void *data)
 {
 	struct storage *storage = data;
-	/* ioprio_set(2): only when nobody else wants the disk. */
-	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE << IOPRIO_CLASS_SHIFT);
+	storage_lower_priority();
 	pthread_mutex_lock(&storage->lock);
 	while (!storage->stopping) {
 		if (!storage->pending) {

@@ -43,6 +43,9 @@ struct layer_place {
 char *storage_layer_directory(const char *token);
 char *storage_instance_directory(const char *uuid);
 
+/* That of "layers/TOKEN" until storage_layer_commit(), to be read from. */
+char *storage_pending_directory(const char *token);
+
 /* Whether layers of the driver lie above each other; else each is flat. */
 bool storage_stacks(const char *driver);
 
@@ -78,6 +81,11 @@ int storage_layer_clone(struct storage *storage, const struct layer_place *place
 /* Whichever of the two, to the end, of one that nobody writes to; it is on the disk then. */
 int storage_layer_duplicate(struct storage *storage, const struct layer_place *place,
 			    const struct layer_row *source, struct error **error);
+
+/* Whether a flat layer of the driver can be kept to a size, and that: in bytes, 0 for no limit. */
+bool storage_can_limit(const char *driver);
+int storage_layer_limit(struct storage *storage, const char *driver, const struct layer_row *layer,
+			uint64_t bytes, struct error **error);
 
 int storage_layer_commit(struct storage *storage, const char *pool, const char *directory,
 			 struct error **error);
@@ -147,6 +155,9 @@ struct storage_space {
 	uint64_t total, used;
 	uint64_t inodes_total, inodes_used;
 };
+/* How many trees of the pool wait to be removed. */
+size_t storage_pool_pending(const struct storage *storage, const char *pool);
+
 int storage_pool_space(struct storage *storage, const char *pool, struct storage_space *space,
 		       struct error **error);
 

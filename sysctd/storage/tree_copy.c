@@ -56,6 +56,9 @@ struct tree_copy {
 	void *distrusted;    /* in the next one; by inode, as a file may have other names */
 	struct timespec now; /* when the run, or what tree_copy_protect() did for it, began */
 	bool protecting;
+	bool onto; /* the target was not empty */
+	bool (*watch)(void *data, unsigned long long written);
+	void *watch_data;
 	unsigned long long written;
 };
 
@@ -257,6 +260,8 @@ static int copy_directory(const struct place *place, const char *name, const cha
 	struct place inside = {place->copy, from, to, below, place->depth + 1};
 	if (copy_tree(&inside, error) < 0)
 		return -1;
+	if (place->copy->onto && tree_copy_same(place->from, place->to, name, status))
+		return 0;
 	if (tree_copy_attributes(place->from, place->to, name, status) < 0 &&
 	    fail_unless_gone(place, name, status, error) < 0)
 		return -1;
@@ -277,9 +282,14 @@ static int copy_entry(const struct place *place, const char *name, struct error 
 	cleanup_free char *path = memory_printf("%s%s", place->path, name);
 	if (fstatat(place->from, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : fail(place, name, error);
+	if (place->copy->watch &&
+	    !place->copy->watch(place->copy->watch_data, place->copy->written))
+		return error_set(error, ERROR_CANCELLED, "copying was cancelled");
 	if (status.st_dev != place->copy->device && is_mounted(place, name))
 		return 0;
 	bool same = note(place->copy, path, &status);
+	if (place->copy->onto && !S_ISDIR(status.st_mode))
+		same = same || tree_copy_same(place->from, place->to, name, &status);
 	return S_ISDIR(status.st_mode) ? copy_directory(place, name, path, &status, error)
 				       : copy_other(place, name, path, &status, same, error);
 }
@@ -313,7 +323,7 @@ static int copy_tree(const struct place *place, struct error **error)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
 		    copy_entry(place, entry->d_name, error) < 0)
 			return -1;
-	return place->copy->run > 1 ? remove_others(place, error) : 0;
+	return place->copy->run > 1 || place->copy->onto ? remove_others(place, error) : 0;
 }
 
 /* ---- all of it ---- */
@@ -323,6 +333,18 @@ struct tree_copy *tree_copy_new(int source, int target)
 	struct tree_copy *copy = memory_alloc(sizeof(*copy));
 	*copy = (struct tree_copy){.source = source, .target = target};
 	return copy;
+}
+
+void tree_copy_onto(struct tree_copy *copy)
+{
+	copy->onto = true;
+}
+
+void tree_copy_watch(struct tree_copy *copy, bool (*watch)(void *data, unsigned long long written),
+		     void *data)
+{
+	copy->watch = watch;
+	copy->watch_data = data;
 }
 
 void tree_copy_free(struct tree_copy *copy)

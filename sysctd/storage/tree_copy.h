@@ -19,7 +19,7 @@
 
 struct tree_copy;
 
-/* Both directories are there, the target is empty; takes the descriptors. */
+/* Both directories are there, the target is empty but for tree_copy_onto(); takes the descriptors. */
 struct tree_copy *tree_copy_new(int source, int target);
 void tree_copy_free(struct tree_copy *copy);
 
@@ -29,6 +29,10 @@ static inline void cleanup_tree_copy_pointer(struct tree_copy **copy)
 		tree_copy_free(*copy);
 }
 #define cleanup_tree_copy __attribute__((cleanup(cleanup_tree_copy_pointer)))
+
+/* The target may have something already: what is the same there (kind, size, times, owner, mode and
+ * extended attributes) stays, and what the source has not goes. */
+void tree_copy_onto(struct tree_copy *copy);
 
 /**
  * tree_copy_run - make the target what the source is.
@@ -53,6 +57,10 @@ void tree_copy_distrust(struct tree_copy *copy, const char *path);
 
 /* What was copied is on the disk (syncfs(2)). */
 int tree_copy_sync(const struct tree_copy *copy, struct error **error);
+
+/* @watch is told now and then how many bytes the run has written; false ends it with ERROR_CANCELLED. */
+void tree_copy_watch(struct tree_copy *copy, bool (*watch)(void *data, unsigned long long written),
+		     void *data);
 
 /* How many bytes the last run has written. */
 unsigned long long tree_copy_written(const struct tree_copy *copy);

@@ -157,6 +157,56 @@ static int copy_xattrs(const char *from, const char *to)
 	return 0;
 }
 
+static bool same_attribute(const char *from, const char *to, const char *name, char *values)
+{
+	ssize_t size = lgetxattr(from, name, values, NAMES);
+	return size >= 0 && lgetxattr(to, name, values + NAMES, NAMES) == size &&
+	       memcmp(values, values + NAMES, (size_t)size) == 0;
+}
+
+static bool same_xattrs(const char *from, const char *to)
+{
+	ssize_t length, other_length, count = 0, other_count = 0;
+	cleanup_free char *names = NULL, *others = NULL;
+	if (list_attributes(from, &names, &length) < 0 ||
+	    list_attributes(to, &others, &other_length) < 0)
+		return false;
+	cleanup_free char *values = length ? memory_alloc(2 * NAMES) : NULL;
+	for (const char *name = names; name < names + length; name += strlen(name) + 1, count++)
+		if (!same_attribute(from, to, name, values))
+			return false;
+	for (const char *name = others; name < others + other_length; name += strlen(name) + 1)
+		other_count++;
+	return count == other_count;
+}
+
+static bool same_link(int from, int to, const char *name)
+{
+	char left[4096], right[4096];
+	ssize_t length = readlinkat(from, name, left, sizeof(left));
+	return length >= 0 && readlinkat(to, name, right, sizeof(right)) == length &&
+	       memcmp(left, right, (size_t)length) == 0;
+}
+
+bool tree_copy_same(int from, int to, const char *name, const struct stat *status)
+{
+	struct stat there;
+	if (fstatat(to, name, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    there.st_mode != status->st_mode || there.st_uid != status->st_uid ||
+	    there.st_gid != status->st_gid || there.st_rdev != status->st_rdev ||
+	    there.st_mtim.tv_sec != status->st_mtim.tv_sec ||
+	    there.st_mtim.tv_nsec != status->st_mtim.tv_nsec)
+		return false;
+	if (!S_ISDIR(status->st_mode) &&
+	    (there.st_size != status->st_size || there.st_nlink != status->st_nlink))
+		return false;
+	if (S_ISLNK(status->st_mode) && !same_link(from, to, name))
+		return false;
+	cleanup_free char *source = memory_printf("/proc/self/fd/%d/%s", from, name);
+	cleanup_free char *target = memory_printf("/proc/self/fd/%d/%s", to, name);
+	return same_xattrs(source, target);
+}
+
 int tree_copy_attributes(int from, int to, const char *name, const struct stat *status)
 {
 	cleanup_free char *source = memory_printf("/proc/self/fd/%d/%s", from, name);

@@ -97,6 +97,7 @@ command_for() { # POINT
 	monitor.proxies | proxies.changed)
 		echo "config device add victim p proxy listen=unix:@$SYSCT_DIR/victim connect=tcp:127.0.0.1:1"
 		;;
+	monitor.disks | disks.changed) echo "config device add victim d disk source=$SYSCT_TEST_IMAGES path=/srv/d" ;;
 	network.deleted) echo "network delete victim0" ;;
 	network.*) echo "network create victim0" ;;
 	esac

@@ -13,7 +13,7 @@
 #include "sysct/columns.h"
 #include "sysct/filter.h"
 #include "sysct/output.h"
-#include "sysct/yaml_text.h"
+#include "lib/yaml_text.h"
 
 static void make_table(struct table *table)
 {

@@ -194,7 +194,7 @@ static void test_traversal(void **state)
 static void test_ids(void **state)
 {
 	(void)state;
-	assert_refused("uid", "a/file belongs to 65536:0; an image may use the ids 0 to 65535");
+	assert_refused("uid", "a/file belongs to 65536:0; an instance has the ids 0 to 65535");
 	assert_refused("gid", "a/file belongs to 0:4294967295");
 	assert_refused("acl-id", "./acl has a broken access control list, or one with ids above");
 	assert_refused("native-acl-id", "./acl has an access control list with the id 70000");

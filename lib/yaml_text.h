@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "lib/error.h"
+#include "error.h"
 
 /* A YAML document of a JSON value; the caller frees it. */
 char *yaml_from_json(const json_t *data, struct error **error);

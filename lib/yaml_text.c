@@ -7,12 +7,24 @@
 #include <string.h>
 #include <yaml.h>
 
-#include "client.h"
-#include "lib/cleanup.h"
-#include "lib/memory.h"
-#include "lib/strbuf.h"
+#include "cleanup.h"
+#include "memory.h"
+#include "strbuf.h"
 
 enum { DEPTH_MAX = 64 };
+
+static void json_cleanup(json_t **json)
+{
+	json_decref(*json);
+}
+#define cleanup_json __attribute__((cleanup(json_cleanup)))
+
+static json_t *json_steal(json_t **json)
+{
+	json_t *value = *json;
+	*json = NULL;
+	return value;
+}
 
 static int append_output(void *data, unsigned char *bytes, size_t length)
 {

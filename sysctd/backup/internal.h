@@ -1,0 +1,78 @@
+/* What the files of backup/ share. */
+#ifndef SYSCT_BACKUP_INTERNAL_H
+#define SYSCT_BACKUP_INTERNAL_H
+
+#include <jansson.h>
+#include <sys/types.h>
+
+#include "backup/backup.h"
+#include "db/instances.h"
+#include "db/objects.h"
+#include "db/snapshots.h"
+#include "strbuf.h"
+
+/* STATE/backups, and a file in it; the caller frees them. */
+char *backups_directory(const struct server *server);
+char *backup_path(const struct server *server, const char *prefix, const char *file);
+
+#define BACKUP_NEW ".new-"
+
+/* ---- what goes into one (source.c) ---- */
+
+struct backup_source {
+	struct instance *instance;
+	json_t *request; /* for sysct-pack */
+	int64_t *held;	 /* layers */
+	size_t held_count;
+	int64_t old_layer;    /* of a stopped instance: what it wrote into before; else 0 */
+	int64_t new_layer;    /* and what it has above that for the time being */
+	int64_t last_used_at; /* then */
+};
+
+/**
+ * backup_source_open - of this instant.
+ * The instance is held for that only. backup_source_close() in every case.
+ */
+int backup_source_open(struct backup_source *source, struct instance *instance,
+		       const struct backup_request *request, struct error **error);
+void backup_source_close(struct backup_source *source);
+
+/* ---- index.yaml (index.c) ---- */
+
+struct backup_content {
+	const struct instance_row *row;
+	const struct object_row *pool;
+	const struct snapshot_list *snapshots; /* that go into it */
+};
+
+/* As JSON; a new reference. */
+json_t *backup_index(struct instance *instance, const struct backup_content *content,
+		     struct error **error);
+
+/* metadata.yaml beside a tree: LXD looks for templates in it. A new text. */
+char *backup_metadata(const char *architecture, const json_t *config, int64_t created_at,
+		      struct error **error);
+
+/* ---- sysct-pack (pack_process.c) ---- */
+
+struct pack_process {
+	pid_t pid; /* 0: none, or it has ended */
+	int pidfd, errors, progress;
+	struct strbuf complaint, line;
+};
+
+#define PACK_PROCESS_INIT                                                                          \
+	{                                                                                          \
+		.pidfd = -1, .errors = -1, .progress = -1                                          \
+	}
+
+/* Writes to @output, which stays the caller's. pack_process_clear() in every case: it ends it. */
+int pack_process_start(struct pack_process *process, const struct server *server,
+		       const json_t *request, int output, bool progress, struct error **error);
+
+/* Until it ends. @tell: gets the bytes that were read so far. ERROR_CANCELLED after @cancel_fd was readable. */
+int pack_process_wait(struct pack_process *process, int cancel_fd,
+		      void (*tell)(void *data, uint64_t bytes), void *data, struct error **error);
+void pack_process_clear(struct pack_process *process);
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * Owners in a backup. LXD writes them as they are on the disk: counted from 0, or, where it shifted the files of a
+ * container, from a number that "volatile.last_state.idmap" tells. Here they become those of the
+ * container, also in access control lists and file capabilities.
+ */
+#ifndef SYSCT_BACKUP_UNPACK_IDS_H
+#define SYSCT_BACKUP_UNPACK_IDS_H
+
+#include <archive_entry.h>
+#include <jansson.h>
+
+#include "error.h"
+
+/* The map of a container's or snapshot's "config": an array, to be freed; empty: none is needed. */
+json_t *unpack_ids_map(const json_t *config, struct error **error);
+
+/* Changes owners and attributes. ERROR_INVALID for an id that is not in the map. */
+int unpack_ids_change(const json_t *map, struct archive_entry *entry, struct error **error);
+
+#endif

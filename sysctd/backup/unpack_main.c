@@ -1,0 +1,357 @@
+/*
+ * sysct-unpack-backup --index SCRATCH
+ * sysct-unpack-backup SCRATCH container=DIRECTORY [snapshots/NAME=DIRECTORY...]
+ *
+ * Reads a backup in LXD's format from stdin. With --index it prints index.yaml as JSON and ends as
+ * soon as it has that. Else it unpacks each tree into its empty directory, with ids from 0, in one
+ * pass; all that index.yaml speaks of must be named. Devices are left out, as from images. SCRATCH is
+ * an empty directory that it mounts over in a namespace of its own.
+ *
+ * It ends with the reason as the last line on stderr and a status of image/unpack.h, and dies with
+ * its parent. It is confined before it reads a byte of the archive.
+ */
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backup/unpack_ids.h"
+#include "cleanup.h"
+#include "image/unpack.h"
+#include "image/unpack_archive.h"
+#include "image/unpack_confine.h"
+#include "image/unpack_input.h"
+#include "memory.h"
+#include "strbuf.h"
+#include "yaml_text.h"
+
+#define TOP	  "backup/"
+#define SNAPSHOTS "snapshots/"
+#define CONTAINER "container/"
+#define ROOTFS	  "rootfs"
+
+enum { INDEX_MAX = 64 << 20 };
+
+struct backup {
+	bool only_index;
+	json_t *index;
+	json_t *maps; /* {"container": map of ids, "snapshots/NAME": ...} */
+	json_t *seen; /* those whose root has come */
+	int filters;  /* what it is compressed with */
+};
+
+/* ---- the index ---- */
+
+static json_t *read_index(struct archive *reader, struct error **error)
+{
+	cleanup_strbuf struct strbuf text = {0};
+	char chunk[16384];
+	la_ssize_t count;
+	while ((count = archive_read_data(reader, chunk, sizeof(chunk))) > 0) {
+		strbuf_append_bytes(&text, chunk, (size_t)count);
+		if (text.length > INDEX_MAX)
+			break;
+	}
+	if (count < 0 || text.length > INDEX_MAX) {
+		error_set(error, ERROR_INVALID, "index.yaml cannot be read: %s",
+			  count < 0 ? archive_error_string(reader) : "it is too large");
+		return NULL;
+	}
+	json_t *index = yaml_to_json(text.text ? text.text : "", error);
+	if (!index)
+		error_prefix(error, "index.yaml");
+	return index;
+}
+
+/* What can be said already of one that is not for here. */
+static int check_index(const json_t *index, struct error **error)
+{
+	const char *type = json_string_value(json_object_get(index, "type"));
+	const char *driver = json_string_value(json_object_get(index, "backend"));
+	if (!json_is_object(index) || !json_is_string(json_object_get(index, "name")))
+		return error_set(error, ERROR_INVALID, "index.yaml does not describe a backup");
+	if (type && strcmp(type, "container") != 0)
+		return error_set(error, ERROR_UNSUPPORTED,
+				 "this is the backup of a %s: only those of containers can be "
+				 "imported",
+				 type);
+	if (json_is_true(json_object_get(index, "optimized")))
+		return error_set(error, ERROR_UNSUPPORTED,
+				 "the backup is in the format of the storage driver \"%s\", which "
+				 "only that driver can read: export it without "
+				 "--optimized-storage",
+				 driver ? driver : "");
+	if (!json_is_object(json_object_get(json_object_get(index, "config"), "container")))
+		return error_set(error, ERROR_UNSUPPORTED,
+				 "index.yaml has no configuration, as of LXD before 4.0: export "
+				 "it with a newer one");
+	return 0;
+}
+
+static int add_map(json_t *maps, const char *name, const json_t *object, struct error **error)
+{
+	json_t *map = unpack_ids_map(json_object_get(object, "config"), error);
+	return map ? json_object_set_new(maps, name, map) : -1;
+}
+
+static int make_maps(struct backup *backup, struct error **error)
+{
+	const json_t *config = json_object_get(backup->index, "config");
+	const json_t *snapshots = json_object_get(config, "snapshots");
+	size_t i;
+	const json_t *snapshot;
+	if (add_map(backup->maps, "container", json_object_get(config, "container"), error) < 0)
+		return -1;
+	json_array_foreach (snapshots, i, snapshot) {
+		const char *name = json_string_value(json_object_get(snapshot, "name"));
+		if (!name)
+			return error_set(error, ERROR_INVALID,
+					 "index.yaml: a snapshot without a name");
+		cleanup_free char *tree = memory_printf(SNAPSHOTS "%s", name);
+		if (add_map(backup->maps, tree, snapshot, error) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int take_index(struct backup *backup, struct archive *reader, struct error **error)
+{
+	if (backup->index)
+		return error_set(error, ERROR_INVALID, "it has two index.yaml");
+	backup->filters = archive_filter_count(reader);
+	backup->index = read_index(reader, error);
+	if (!backup->index || check_index(backup->index, error) < 0)
+		return -1;
+	if (backup->only_index)
+		return UNPACK_STOP;
+	return make_maps(backup, error);
+}
+
+/* ---- the trees ---- */
+
+/* The length of "container" or "snapshots/NAME" where @path is "rootfs" below it; 0: it is something else. */
+static size_t tree_length(const char *path)
+{
+	const char *after = path;
+	if (strncmp(path, SNAPSHOTS, strlen(SNAPSHOTS)) == 0)
+		after += strlen(SNAPSHOTS);
+	else if (strncmp(path, CONTAINER, strlen(CONTAINER)) != 0)
+		return 0;
+	const char *slash = strchr(after, '/');
+	size_t rootfs = strlen(ROOTFS);
+	if (!slash || strncmp(slash + 1, ROOTFS, rootfs) != 0 ||
+	    (slash[1 + rootfs] != '\0' && slash[1 + rootfs] != '/'))
+		return 0;
+	return (size_t)(slash - path);
+}
+
+static const char *below_top(const char *path)
+{
+	while (path[0] == '.' && path[1] == '/')
+		path += 2;
+	return strncmp(path, TOP, strlen(TOP)) == 0 ? path + strlen(TOP) : NULL;
+}
+
+/* A hard link leads to a file of the same tree. */
+static int take_link(struct archive_entry *entry, const char *path, size_t length,
+		     struct error **error)
+{
+	const char *link = archive_entry_hardlink(entry);
+	const char *target = link ? below_top(link) : NULL;
+	if (!link)
+		return 0;
+	if (!target || tree_length(target) != length || strncmp(target, path, length) != 0)
+		return error_set(error, ERROR_INVALID, "%s is a link out of its tree, to %s", path,
+				 link);
+	cleanup_free char *copy = memory_strdup(target);
+	archive_entry_copy_hardlink(entry, copy);
+	return 0;
+}
+
+static int take_file(struct backup *backup, struct archive_entry *entry, const char *path,
+		     struct error **error)
+{
+	size_t length = tree_length(path);
+	cleanup_free char *copy = memory_strdup(path);
+	cleanup_free char *tree = memory_strndup(path, length);
+	if (length == 0)
+		return 0; /* templates and copies of the configuration */
+	if (!backup->index)
+		return error_set(error, ERROR_INVALID, "index.yaml does not come first");
+	const json_t *map = json_object_get(backup->maps, tree);
+	if (!map)
+		return error_set(error, ERROR_INVALID, "index.yaml does not know %s", tree);
+	if (strcmp(copy + length, "/" ROOTFS) == 0 || strcmp(copy + length, "/" ROOTFS "/") == 0)
+		json_object_set_new(backup->seen, tree, json_true());
+	if (take_link(entry, copy, length, error) < 0 || unpack_ids_change(map, entry, error) < 0)
+		return -1;
+	archive_entry_copy_pathname(entry, copy);
+	return 1;
+}
+
+static int take(void *data, struct archive *reader, struct archive_entry *entry,
+		struct error **error)
+{
+	struct backup *backup = data;
+	const char *name = archive_entry_pathname(entry);
+	const char *path = name ? below_top(name) : NULL;
+	if (!path)
+		return error_set(error, ERROR_INVALID, "this is no backup: it has %s",
+				 name ? name : "a file without a name");
+	if (strcmp(path, "index.yaml") == 0)
+		return take_index(backup, reader, error);
+	return take_file(backup, entry, path, error);
+}
+
+/* All that the index speaks of has come. */
+static int check_trees(const struct backup *backup, struct error **error)
+{
+	const char *tree;
+	json_t *map;
+	json_object_foreach (backup->maps, tree, map)
+		if (!json_object_get(backup->seen, tree))
+			return error_set(error, ERROR_INVALID,
+					 "the backup is not whole: it has no " TOP "%s/" ROOTFS,
+					 tree);
+	return 0;
+}
+
+/* A compressed one that was cut off is found by libarchive; a plain one is not where a file ended. */
+static int check_end(const struct backup *backup, const struct unpack_input *input,
+		     struct error **error)
+{
+	if (backup->filters == 1 && input->zeros < UNPACK_END)
+		return error_set(error, ERROR_INVALID,
+				 "the backup is not whole: it was cut off after %" PRIu64 " bytes",
+				 input->bytes);
+	return 0;
+}
+
+static int sync_files(struct error **error)
+{
+	cleanup_close int fd = open(CONTAINER ROOTFS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || syncfs(fd) < 0)
+		return error_errno(error, errno, "writing the files to the disk");
+	return 0;
+}
+
+static int finish(const struct backup *backup, struct unpack_input *input, struct error **error)
+{
+	if (!backup->index)
+		return error_set(error, ERROR_INVALID, "this is no backup: it has no index.yaml");
+	if (backup->only_index) {
+		json_dumpf(backup->index, stdout, JSON_COMPACT);
+		return fflush(stdout) == 0 ? 0 : error_errno(error, errno, "telling the index");
+	}
+	if (unpack_input_drain(input, error) < 0 || check_end(backup, input, error) < 0 ||
+	    check_trees(backup, error) < 0)
+		return -1;
+	return sync_files(error);
+}
+
+/* ---- where they go ---- */
+
+static int make_directory(const char *path, struct error **error)
+{
+	return mkdir(path, 0700) < 0 && errno != EEXIST
+		       ? error_errno(error, errno, "creating %s", path)
+		       : 0;
+}
+
+/* "container=DIRECTORY" */
+static int mount_tree(const char *word, struct error **error)
+{
+	const char *equals = strchr(word, '=');
+	if (!equals)
+		return error_set(error, ERROR_INVALID, "%s names no directory", word);
+	cleanup_free char *tree = memory_strndup(word, (size_t)(equals - word));
+	cleanup_free char *point = memory_printf("%s/" ROOTFS, tree);
+	if (make_directory(tree, error) < 0 || make_directory(point, error) < 0)
+		return -1;
+	if (mount(equals + 1, point, NULL, MS_BIND, NULL) < 0 ||
+	    mount(NULL, point, NULL, MS_REMOUNT | MS_BIND | MS_NODEV | MS_NOSUID | MS_NOEXEC,
+		  NULL) < 0)
+		return error_errno(error, errno, "binding %s", equals + 1);
+	return 0;
+}
+
+/* They are all that can be reached. */
+static int confine(const char *scratch, char *const *trees, struct error **error)
+{
+	if (confine_namespaces(error) < 0)
+		return -1;
+	if (mount("tmpfs", scratch, "tmpfs", MS_NODEV | MS_NOSUID | MS_NOEXEC, "mode=0700") < 0 ||
+	    chdir(scratch) < 0)
+		return error_errno(error, errno, "mounting over %s", scratch);
+	if (make_directory(SNAPSHOTS, error) < 0)
+		return -1;
+	for (; *trees; trees++)
+		if (mount_tree(*trees, error) < 0)
+			return -1;
+	if (confine_pivot(scratch, error) < 0)
+		return -1;
+	return unpack_confine_capabilities(error);
+}
+
+static int unpack(struct backup *backup, struct unpack_input *input, const char *scratch,
+		  char *const *trees, struct error **error)
+{
+	static const struct unpack_limits limits = {0};
+	struct unpack_counts counts = {0};
+	const struct unpack_filter filter = {take, backup};
+	if (confine(scratch, trees, error) < 0 ||
+	    unpack_archive(input, &limits, &filter, &counts, error) < 0)
+		return -1;
+	return finish(backup, input, error);
+}
+
+#ifdef __SANITIZE_ADDRESS__
+/* LeakSanitizer looks into /proc, which the confined root has not. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+#endif
+
+int main(int argc, char **argv)
+{
+	pid_t parent = getppid();
+	struct backup backup = {.only_index = argc == 3 && strcmp(argv[1], "--index") == 0};
+	struct unpack_input input;
+	cleanup_error struct error *error = NULL;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		return UNPACK_FAILED;
+	if (argc < 3) {
+		fprintf(stderr, "usage: sysct-unpack-backup --index SCRATCH | SCRATCH "
+				"TREE=DIRECTORY...\n");
+		return UNPACK_USAGE;
+	}
+	setlocale(LC_CTYPE, "C.UTF-8");
+	umask(0);
+	backup.maps = json_object();
+	backup.seen = json_object();
+	unpack_input_init(&input, STDIN_FILENO);
+	int result = unpack(&backup, &input, argv[backup.only_index ? 2 : 1],
+			    backup.only_index ? argv + argc : argv + 2, &error);
+	unpack_input_clear(&input);
+	json_decref(backup.maps);
+	json_decref(backup.seen);
+	json_decref(backup.index);
+	if (result == 0)
+		return UNPACK_DONE;
+	fprintf(stderr, "%s\n", error_message(error));
+	return error && error->kind == ERROR_NO_SPACE ? UNPACK_NO_SPACE : UNPACK_FAILED;
+}

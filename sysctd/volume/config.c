@@ -1,0 +1,70 @@
+/* Names and configuration of volumes. */
+#include <ctype.h>
+#include <string.h>
+
+#include "instance/config_keys_values.h"
+#include "volume/volume.h"
+
+enum { LONGEST_NAME = 128 };
+
+int volume_check_name(const char *name, struct error **error)
+{
+	size_t length = name ? strlen(name) : 0;
+	bool good = length > 0 && length <= LONGEST_NAME && isalnum((unsigned char)*name);
+	for (const char *at = name; good && *at; at++)
+		good = isalnum((unsigned char)*at) || strchr("-_.:", *at);
+	if (good)
+		return 0;
+	return error_set(error, ERROR_INVALID,
+			 "\"%s\" is not a name for a volume: use up to %d letters, digits and "
+			 "\"-_.:\", the first a letter or digit",
+			 name ? name : "", LONGEST_NAME);
+}
+
+static const struct {
+	const char *key, *why;
+	bool prefix;
+} missing[] = {
+	{"block.", "there are no block volumes", true},
+	{"security.shared", "it is for block volumes", false},
+	{"security.unmapped", "ids of a volume are always those of the instance", false},
+	{"size", "volumes have no size of their own yet", false},
+	{"snapshots.", "snapshots of volumes are taken by hand", true},
+	{"initial.", "give owner and mode to the files themselves", true},
+	{"volatile.", "what the daemon keeps is not told by others", true},
+};
+
+static int check_key(const char *key, const json_t *value, struct error **error)
+{
+	const char *text = json_string_value(value);
+	bool on = false;
+	if (!text)
+		return error_set(error, ERROR_INVALID, "the value of \"%s\" is not a text", key);
+	if (strncmp(key, "user.", 5) == 0)
+		return 0;
+	if (strcmp(key, "security.shifted") == 0) {
+		if (bool_parse(text, &on, error) < 0)
+			return error_prefix(error, "%s", key);
+		return on ? 0
+			  : error_set(error, ERROR_UNSUPPORTED,
+				      "security.shifted=false is not supported by sysct: every "
+				      "instance sees the ids of a volume as its own");
+	}
+	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++)
+		if (missing[i].prefix ? strncmp(key, missing[i].key, strlen(missing[i].key)) == 0
+				      : strcmp(key, missing[i].key) == 0)
+			return error_set(error, ERROR_UNSUPPORTED,
+					 "\"%s\" of a volume is not supported by sysct: %s", key,
+					 missing[i].why);
+	return error_set(error, ERROR_INVALID, "a volume has no key \"%s\"", key);
+}
+
+int volume_check_config(const json_t *config, struct error **error)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach ((json_t *)config, key, value)
+		if (check_key(key, value, error) < 0)
+			return -1;
+	return 0;
+}

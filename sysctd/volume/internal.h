@@ -1,0 +1,38 @@
+/* What the files of volume/ share. */
+#ifndef SYSCT_VOLUME_INTERNAL_H
+#define SYSCT_VOLUME_INTERNAL_H
+
+#include "db/layers.h"
+#include "volume/volume.h"
+
+/* A layer that is being made: ".new-TOKEN" until it is committed. */
+struct volume_layer {
+	char *pool, *directory;
+	bool made;
+};
+
+void volume_layer_clear(struct volume_layer *layer);
+#define cleanup_volume_layer __attribute__((cleanup(volume_layer_clear)))
+
+/**
+ * volume_layer_make - a new one, empty or with what the layer @like has (0: none).
+ * volume_layer_store() in a transaction gives it a row, and volume_layer_commit() after that makes it
+ * appear; one that is only cleared is removed.
+ */
+int volume_layer_make(struct server *server, const char *pool, int64_t like,
+		      struct volume_layer *layer, struct error **error);
+int volume_layer_store(struct server *server, const struct volume_layer *layer, int64_t *id,
+		       struct error **error);
+int volume_layer_commit(struct server *server, struct volume_layer *layer, struct error **error);
+
+/* Removes one that got no row; nothing for one that was committed. */
+void volume_layer_abort(struct server *server, struct volume_layer *layer);
+
+/* In a transaction, after something was copied: the volume still has that layer. */
+int volume_check_same(struct server *server, const struct volume_row *row, struct error **error);
+
+/* @snapshot: NULL for the volume itself. */
+void volume_publish(struct server *server, const char *action, const char *pool, const char *name,
+		    const char *snapshot);
+
+#endif
