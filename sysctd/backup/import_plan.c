@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/architectures.h"
 #include "api/render.h"
 #include "backup/import_internal.h"
 #include "cleanup.h"
@@ -15,6 +16,7 @@
 #include "instance/internal.h"
 #include "instance/schedule.h"
 #include "memory.h"
+#include "network/nic.h"
 #include "server.h"
 #include "storage/storage.h"
 #include "strbuf.h"
@@ -36,11 +38,12 @@ static bool is_true(const json_t *object, const char *key)
 
 /* ---- configuration ---- */
 
-static bool keeps_volatile(const char *key)
+static bool keeps_volatile(const char *key, const json_t *value)
 {
 	const char *last = strrchr(key, '.');
-	return strcmp(key, VOLATILE "base_image") == 0 || strcmp(last, ".hwaddr") == 0 ||
-	       strcmp(last, ".ipv4.address") == 0 ||
+	if (strcmp(last, ".hwaddr") == 0)
+		return nic_check_hwaddr(json_string_value(value), NULL) == 0;
+	return strcmp(key, VOLATILE "base_image") == 0 || strcmp(last, ".ipv4.address") == 0 ||
 	       (strcmp(last, ".address") == 0 && strstr(key, ".ipv4.address"));
 }
 
@@ -61,7 +64,7 @@ static int split_config(const json_t *object, const json_t *over, json_t *settin
 	json_object_foreach (config, key, value) {
 		if (strncmp(key, VOLATILE, strlen(VOLATILE)) != 0)
 			json_object_set(settings, key, value);
-		else if (keeps_volatile(key))
+		else if (keeps_volatile(key, value))
 			json_object_set(own, key, value);
 	}
 	json_decref(config);
@@ -197,6 +200,24 @@ static void place_root(struct server *server, struct instance_row *row, const ch
 
 /* ---- the instance ---- */
 
+static int take_architecture(struct instance_row *row, const json_t *container,
+			     struct error **error)
+{
+	const char *wanted = text_of(container, "architecture");
+	json_t *known = architectures_of_host(), *one;
+	size_t i;
+	const char *found = *wanted ? NULL : json_string_value(json_array_get(known, 0));
+	json_array_foreach (known, i, one)
+		if (strcmp(json_string_value(one), wanted) == 0)
+			found = wanted;
+	row->architecture = found ? memory_strdup(found) : NULL;
+	json_decref(known);
+	return found ? 0
+		     : error_set(error, ERROR_UNSUPPORTED,
+				 "the backup is of the architecture %s, which cannot run here",
+				 wanted);
+}
+
 static int take_times(struct instance_row *row, const json_t *object, struct error **error)
 {
 	return render_parse_time(json_object_get(object, "created_at"), "created_at",
@@ -213,9 +234,7 @@ static int take_name(struct server *server, struct instance_row *row,
 {
 	row->name = memory_strdup(request->name ? request->name : text_of(index, "name"));
 	const struct instance_request wanted = {.name = row->name};
-	if (instance_check_request(server, &wanted, error) == 0)
-		return 0;
-	return -1;
+	return instance_check_request(server, &wanted, error);
 }
 
 static int take_instance(struct import_plan *plan, struct server *server,
@@ -227,9 +246,9 @@ static int take_instance(struct import_plan *plan, struct server *server,
 	row->uuid = memory_alloc(UUID_STR_LEN);
 	instance_make_uuid(row->uuid);
 	row->description = memory_strdup(text_of(container, "description"));
-	row->architecture = memory_strdup(text_of(container, "architecture"));
 	row->ephemeral = is_true(container, "ephemeral");
-	if (take_name(server, row, request, index, error) < 0 ||
+	if (take_architecture(row, container, error) < 0 ||
+	    take_name(server, row, request, index, error) < 0 ||
 	    take_times(row, container, error) < 0 ||
 	    take_config(row, container, request->config, error) < 0 ||
 	    take_devices(row, container, request->devices, error) < 0 ||

@@ -157,6 +157,7 @@ refused() { # KIND PATTERN [OPTION...]
 	ok -n "$1: nothing is left" nothing_left
 	is "$(sysct list -f csv -c n)" "" "no instance either"
 }
+refused architecture 'architecture s390x'
 refused vm 'backup of a virtual-machine'
 refused optimized 'format of the storage driver "dir"'
 refused no-index 'no index.yaml|does not come first'
