@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "api/http_internal.h"
 #include "cleanup.h"
@@ -191,13 +192,34 @@ static enum MHD_Result begin(struct api_server *server, struct request *request,
 	return MHD_YES;
 }
 
+/*
+ * The answer to a body that goes on for too long after it was refused. libmicrohttpd answers only when it has all of
+ * a body, so this goes past it; the connection ends then. A client reads it when it can send no more.
+ */
+static void answer_early(const struct request *request)
+{
+	cleanup_strbuf struct strbuf text = {0};
+	const struct error *problem = request->problem;
+	struct response *response = request->response ? request->response : response_error(problem);
+	strbuf_printf(&text,
+		      "HTTP/1.1 %u Refused\r\nContent-Type: application/json\r\n"
+		      "Content-Length: %zu\r\nConnection: close\r\n\r\n",
+		      response->status, response->body.length);
+	strbuf_append_bytes(&text, response->body.text, response->body.length);
+	/* It may have gone. */
+	(void)!send(request->fd, text.text, text.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (response != request->response)
+		response_free(response);
+}
+
 static enum MHD_Result take_body(struct request *request, const char *bytes, size_t *length)
 {
 	if (request->response || request->problem) {
 		request->body_length += *length;
-		/* An upload that was begun is read to its end, or the client would not learn why it failed. */
-		if (request->body_length > DROP_LIMIT && !request->sink.write)
+		if (request->body_length > DROP_LIMIT) {
+			answer_early(request);
 			return MHD_NO;
+		}
 	} else {
 		request_take_body(request, bytes, *length);
 	}

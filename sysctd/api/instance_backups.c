@@ -1,4 +1,6 @@
 /* /1.0/instances/NAME/backups. A POST that accepts application/octet-stream gets the backup itself, which is not kept. */
+#include "api/instance_backups.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +32,15 @@ static json_t *to_json(const struct backup_row *row)
 			 "optimized_storage", row->optimized);
 }
 
+json_t *backups_render(const struct backup_list *list, int64_t id)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < list->count; i++)
+		if (list->rows[i].instance_id == id)
+			json_array_append_new(array, to_json(&list->rows[i]));
+	return array;
+}
+
 static struct response *list(struct request *request, struct error **error)
 {
 	cleanup_instance struct instance *instance = instance_of_request(request, error);
@@ -37,11 +48,8 @@ static struct response *list(struct request *request, struct error **error)
 	if (!instance || render_check_project(request, error) < 0 ||
 	    db_backup_list(request_server(request)->db, instance->id, &rows, error) < 0)
 		return NULL;
-	json_t *objects = json_array();
-	for (size_t i = 0; i < rows.count; i++)
-		json_array_append_new(objects, to_json(&rows.rows[i]));
 	cleanup_free char *prefix = collection(request_parameter(request, "name"));
-	return render_list(request, objects, prefix, "name", error);
+	return render_list(request, backups_render(&rows, instance->id), prefix, "name", error);
 }
 
 static int read_row(struct request *request, struct instance *instance, struct backup_row *row,

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/instance_render.h"
+#include "api/instance_backups.h"
 #include "api/instance_snapshots.h"
 #include "api/render.h"
 #include "api/routes.h"
@@ -56,18 +57,53 @@ static int add_snapshots(const struct request *request, json_t *object, int64_t 
 	return snapshots ? json_object_set_new(object, "snapshots", snapshots) : -1;
 }
 
+/* What recursion=2 has beside an instance's own. */
+struct extras {
+	struct snapshot_list snapshots;
+	struct backup_list backups;
+};
+
+static void extras_clear(struct extras *extras)
+{
+	snapshot_list_clear(&extras->snapshots);
+	backup_list_clear(&extras->backups);
+}
+#define cleanup_extras __attribute__((cleanup(extras_clear)))
+
+/* @id: of one instance; 0: of all. */
+static int read_extras(struct db *db, int64_t id, enum instance_detail detail,
+		       struct extras *extras, struct error **error)
+{
+	if (detail == INSTANCE_PLAIN)
+		return 0;
+	if (db_snapshot_list(db, id, &extras->snapshots, error) < 0)
+		return -1;
+	return detail == INSTANCE_FULL ? db_backup_list(db, id, &extras->backups, error) : 0;
+}
+
+static int add_extras(const struct request *request, json_t *object, int64_t id,
+		      enum instance_detail detail, const struct extras *extras,
+		      const struct profile_list *profiles, struct error **error)
+{
+	if (detail == INSTANCE_PLAIN)
+		return 0;
+	if (detail == INSTANCE_FULL)
+		json_object_set_new(object, "backups", backups_render(&extras->backups, id));
+	return add_snapshots(request, object, id, &extras->snapshots, profiles, error);
+}
+
 static struct response *list(struct request *request, struct error **error)
 {
 	struct server *server = request_server(request);
 	cleanup_instance_list struct instance_list rows = {0};
 	cleanup_profile_list struct profile_list profiles = {0};
-	cleanup_snapshot_list struct snapshot_list snapshots = {0};
+	cleanup_extras struct extras extras = {0};
 	enum instance_detail detail = list_detail(request);
 	bool expanded = wants_expanded(request);
 	if (render_check_project(request, error) < 0 ||
 	    db_instance_list(server->db, &rows, error) < 0 ||
 	    (expanded && db_profile_list(server->db, &profiles, error) < 0) ||
-	    (detail != INSTANCE_PLAIN && db_snapshot_list(server->db, 0, &snapshots, error) < 0))
+	    read_extras(server->db, 0, detail, &extras, error) < 0)
 		return NULL;
 	json_t *objects = json_array();
 	for (size_t i = 0; i < rows.count; i++) {
@@ -75,9 +111,8 @@ static struct response *list(struct request *request, struct error **error)
 			instance_find(server, rows.rows[i].name, NULL);
 		json_t *object = instance_render(&rows.rows[i], expanded ? &profiles : NULL,
 						 instance, detail, error);
-		if (!object ||
-		    (detail != INSTANCE_PLAIN && add_snapshots(request, object, rows.rows[i].id,
-							       &snapshots, &profiles, error) < 0)) {
+		if (!object || add_extras(request, object, rows.rows[i].id, detail, &extras,
+					  &profiles, error) < 0) {
 			json_decref(object);
 			json_decref(objects);
 			return NULL;
@@ -92,7 +127,7 @@ static struct response *get(struct request *request, struct error **error)
 	struct server *server = request_server(request);
 	cleanup_instance_row struct instance_row row = {0};
 	cleanup_profile_list struct profile_list profiles = {0};
-	cleanup_snapshot_list struct snapshot_list snapshots = {0};
+	cleanup_extras struct extras extras = {0};
 	const char *name = request_parameter(request, "name");
 	cleanup_instance struct instance *instance = instance_of_request(request, error);
 	if (!instance || render_check_project(request, error) < 0 ||
@@ -102,10 +137,8 @@ static struct response *get(struct request *request, struct error **error)
 	enum instance_detail detail =
 		request_recursion(request) > 0 ? INSTANCE_FULL : INSTANCE_PLAIN;
 	json_t *object = instance_render(&row, &profiles, instance, detail, error);
-	if (!object ||
-	    (detail != INSTANCE_PLAIN &&
-	     (db_snapshot_list(server->db, row.id, &snapshots, error) < 0 ||
-	      add_snapshots(request, object, row.id, &snapshots, &profiles, error) < 0))) {
+	if (!object || read_extras(server->db, row.id, detail, &extras, error) < 0 ||
+	    add_extras(request, object, row.id, detail, &extras, &profiles, error) < 0) {
 		json_decref(object);
 		return NULL;
 	}

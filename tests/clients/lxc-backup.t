@@ -43,6 +43,8 @@ ok lxc import only.tar third --storage default
 echo nothing >nothing
 refused 'no tar archive' lxc import nothing fourth
 is "$(names)" "box other third" "what cannot be imported leaves nothing"
+ok eval 'lxc query --wait -X POST /1.0/instances/box/backups -d "{\"name\": \"kept\"}"'
+like "$(lxc info box)" $'Backups:\n.*kept' "info tells of those that are kept"
 ok lxc delete box other third --force
 daemon_end
 done_testing

@@ -79,7 +79,7 @@ ok sysct start theirs
 is "$(data_of theirs)" "$now" "its files are the same"
 ok sysct restore theirs early
 is "$(data_of theirs)" "$then" "and those of the snapshot"
-ok their lxc config device add theirs data disk source=/tmp path=/mnt
+ok their lxc config device add theirs data unix-char source=/dev/null path=/dev/data
 ok their lxc export theirs disk.tar --compression none --instance-only
 fails sysct import disk.tar again
 like "$(cat "$TAP_OUTPUT")" '"data".*type=none' "a device that is not supported is named"

@@ -74,21 +74,26 @@ ok sysct delete --force two three four
 ok -n "nothing is left of all these" wait_until 20 nothing_left
 
 # --- the same on whole trees
-mkdir "$TMPDIR/plain"
-ok sysct storage create plain dir
-ok sysct import box.tar.zst two --storage plain
-ok sysct start two
-is "$(data_of two)" "$now" "on the driver dir"
-is "$(snapshots_of two)" first "it has the snapshot"
-ok -n "exported from there while it runs" sysct export two plain.tar.zst
-ok sysct delete --force two
-ok -n "nothing is left there" wait_until 20 nothing_left
-ok sysct import plain.tar.zst two --storage default
-ok sysct start two
-is "$(data_of two)" "$now" "and imported into the other"
-ok sysct restore two first
-is "$(data_of two)" "$then" "with the snapshot's"
-ok sysct delete --force two
+whole_trees() { # DRIVER [OPTION...]
+	ok sysct storage create whole "$@"
+	ok -n "$1: import" sysct import box.tar.zst two --storage whole
+	ok sysct start two
+	is "$(data_of two)" "$now" "$1: the same files"
+	is "$(snapshots_of two)" first "$1: the snapshot"
+	ok -n "$1: exported from there while it runs" sysct export two whole.tar.zst
+	ok sysct delete --force two
+	ok -n "$1: nothing is left there" wait_until 20 nothing_left
+	ok -n "$1: into another pool" sysct import whole.tar.zst two --storage default
+	ok sysct start two
+	is "$(data_of two)" "$now" "$1: has the same files"
+	ok sysct restore two first
+	is "$(data_of two)" "$then" "$1: and those of the snapshot"
+	ok sysct delete --force two
+	rm whole.tar.zst
+	ok sysct storage delete whole
+}
+whole_trees dir
+whole_trees btrfs size=300MiB
 
 # --- while others work on it
 ok sysct stop --force box
@@ -175,6 +180,9 @@ refused ids '65536'
 refused unmapped 'id map does not have'
 refused good 'Storage pool not found: "nowhere"' --storage nowhere
 refused good 'is not a valid|must|name' -- 'no_name'
+endless() { "$top/tests/lib/craft-backup" vm && cat /dev/zero; }
+fails -n "one that does not end is refused before it does" timeout 60 bash -c "$(declare -f endless); top=$top; endless | sysct import -"
+like "$(cat "$TAP_OUTPUT")" 'backup of a virtual-machine' "and says why"
 "$top/tests/lib/craft-backup" good >good.tar
 for size in 300 1000 3000 $(($(stat -c %s good.tar) - 10240)); do
 	head -c "$size" good.tar >crafted.tar

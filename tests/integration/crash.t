@@ -151,7 +151,7 @@ prepare() { # POINT: the victim as its command wants it
 		;;
 	query*backups*)
 		sysct launch busybox victim
-		sysct query -X POST --wait /1.0/instances/victim/backups -d '{"name": "kept"}'
+		sysct query -X POST --wait /1.0/instances/victim/backups -d '{"name": "kept"}' >/dev/null
 		;;
 	import*)
 		sysct launch busybox victim

@@ -1,5 +1,5 @@
 # Sourced by tests of backups, after daemon.sh: files of every kind in an instance that runs, and what it has then.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # daemon.sh sets top
 
 # inside NAME: its root, seen from the host.
 inside() { echo "/proc/$(instance_init_pid "$1")/root"; }

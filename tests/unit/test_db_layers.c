@@ -203,6 +203,15 @@ static void test_merging(void **state)
 	good(db_snapshot_get(db, box.id, "beside", &row, &error), &error);
 	good(db_snapshot_delete(db, row.id, &error), &error);
 	expect_mergeable(db, 1, &second); /* it is dead */
+	/* A backup of what is above reads the whole chain. */
+	good(db_layer_hold(db, third, &error), &error);
+	expect_mergeable(db, 0, NULL);
+	assert_int_equal(merge(db, second, ERROR_BUSY), 0);
+	good(db_layer_release(db, third, &error), &error);
+	good(db_layer_hold(db, second, &error), &error);
+	expect_mergeable(db, 0, NULL);
+	good(db_layer_release(db, second, &error), &error);
+	expect_mergeable(db, 1, &second);
 	int64_t merged = merge(db, second, ERROR_INTERNAL);
 	cleanup_layer_list struct layer_list chain = {0};
 	good(db_layer_chain(db, box.layer_id, &chain, &error), &error);
@@ -519,6 +528,30 @@ static void test_random(void **state)
 		instance_row_clear(&model.boxes[i]);
 }
 
+/* A layer that nobody names lives while it is held, as often as it is, and not after the end of the process. */
+static void test_held(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error *error = NULL;
+	int64_t layer = add_layer(fixture->db, 0);
+	int64_t other = add_layer(fixture->db, 0);
+	good(db_layer_hold(fixture->db, layer, &error), &error);
+	good(db_layer_hold(fixture->db, layer, &error), &error);
+	good(db_layer_hold(fixture->db, other, &error), &error);
+	good(db_layers_bury(fixture->db, &error), &error);
+	check_dead(fixture->db, 0, NULL);
+	good(db_layer_release(fixture->db, layer, &error), &error);
+	check_dead(fixture->db, 0, NULL);
+	good(db_layer_release(fixture->db, layer, &error), &error);
+	check_dead(fixture->db, 1, &layer);
+	good(db_layer_delete(fixture->db, layer, &error), &error);
+	db_close(fixture->db);
+	fixture->db = open_good(fixture->path);
+	check_dead(fixture->db, 0, NULL);
+	good(db_layers_bury(fixture->db, &error), &error);
+	check_dead(fixture->db, 1, &other);
+}
+
 #define DB_TEST(name) cmocka_unit_test_setup_teardown(name, make_database, remove_all)
 
 int main(void)
@@ -527,6 +560,7 @@ int main(void)
 		DB_TEST(test_chain),   DB_TEST(test_burying),	DB_TEST(test_living_stays),
 		DB_TEST(test_merging), DB_TEST(test_other_ids), DB_TEST(test_owners),
 		DB_TEST(test_names),   DB_TEST(test_content),	DB_TEST(test_random),
+		DB_TEST(test_held),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
