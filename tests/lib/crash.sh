@@ -13,14 +13,7 @@ owner() {
 	esac
 }
 
-rows() { # the database, as the daemon would read it
-	python3 - "$SYSCT_DIR/sysct.db" "$1" <<-'EOF'
-		import sqlite3, sys
-		db = sqlite3.connect("file:%s?mode=ro" % sys.argv[1], uri=True)
-		for row in db.execute(sys.argv[2]):
-		    print(*row)
-	EOF
-}
+rows() { sqlite3 -readonly -separator ' ' "$SYSCT_DIR/sysct.db" "$1"; }
 
 running() { sysct list -f csv -c ns | sed -n 's/,RUNNING$//p' | sort; }
 
