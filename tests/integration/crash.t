@@ -31,7 +31,10 @@ prepare() { # POINT: the victim as its command wants it
 	esac
 }
 
-look() { :; }
+# What was stopped stays so.
+look() { # POINT TEXT
+	case $1 in ended.* | stop.ended) is "$(sysct list -f csv -c s victim)" STOPPED "$2: it is stopped" ;; esac
+}
 
 clean() { sysct delete -f victim || true; sysct delete -f renamed || true; }
 
