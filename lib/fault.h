@@ -1,7 +1,7 @@
 /*
  * Points at which tests end a process as kill -9 would (--enable-faults). The
  * environment names one: SYSCT_FAULT=create.committed. In other builds they
- * are nothing. tests/integration/crash.t finds the names in the source.
+ * are nothing. tests/integration/crash*.t find the names in the source.
  */
 #ifndef SYSCT_FAULT_H
 #define SYSCT_FAULT_H

@@ -4,9 +4,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/btrfs.h>
+#include <linux/btrfs_tree.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -137,14 +141,18 @@ DIR *file_open_directory_at(int dirfd, const char *path)
 	return dir;
 }
 
-/* A tree may be deeper than a stack and a process' descriptors reach: what is deep is moved to its top. */
+/*
+ * A tree may be deeper than a stack and a process' descriptors reach: what is deep is moved to its top.
+ * Directories cannot be moved out of a subvolume of btrfs, so each has a top of its own; a subvolume can.
+ */
 struct removal {
 	int top;
-	dev_t device;
+	int level;	      /* subvolumes above it */
+	struct removal *home; /* of the whole tree */
 	bool moved;
 };
 
-enum { DEEPEST = 64 };
+enum { DEEPEST = 64, MOST_LEVELS = 4 };
 
 static int move_up(struct removal *removal, int parent, const char *name)
 {
@@ -154,23 +162,61 @@ static int move_up(struct removal *removal, int parent, const char *name)
 	return renameat(parent, name, removal->top, new);
 }
 
+static bool is_subvolume(int fd, const struct statx *status, uint64_t *flags)
+{
+	return status->stx_ino == BTRFS_FIRST_FREE_OBJECTID &&
+	       ioctl(fd, BTRFS_IOC_SUBVOL_GETFLAGS, flags) == 0;
+}
+
+/* A mount is no part of the tree; a subvolume is, also a read-only one. */
+static int enter(int parent, const char *name, bool *subvolume)
+{
+	struct statx status;
+	uint64_t flags = 0;
+	cleanup_close int child =
+		openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (child < 0 || statx(child, "", AT_EMPTY_PATH, STATX_INO, &status) < 0)
+		return -1;
+	if (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) {
+		errno = EBUSY;
+		return -1;
+	}
+	*subvolume = is_subvolume(child, &status, &flags);
+	if (flags & BTRFS_SUBVOL_RDONLY) {
+		flags &= ~(uint64_t)BTRFS_SUBVOL_RDONLY;
+		if (ioctl(child, BTRFS_IOC_SUBVOL_SETFLAGS, &flags) < 0)
+			return -1;
+	}
+	return steal_fd(&child);
+}
+
 static int remove_entries(struct removal *removal, int fd, int depth);
+
+/* Again while something was moved up. */
+static int remove_all(struct removal *removal)
+{
+	do {
+		int again = openat(removal->top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		removal->moved = false;
+		if (again < 0 || remove_entries(removal, again, 0) < 0)
+			return -1;
+	} while (removal->moved);
+	return 0;
+}
 
 /* -1 with errno; ENOTDIR: it is no directory. */
 static int remove_directory(struct removal *removal, int parent, const char *name, int depth)
 {
-	struct stat status;
+	bool subvolume;
 	if (depth >= DEEPEST)
 		return move_up(removal, parent, name);
-	int child = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (child < 0 || fstat(child, &status) < 0)
+	cleanup_close int child = enter(parent, name, &subvolume);
+	if (child < 0)
 		return -1;
-	if (status.st_dev != removal->device) {
-		close(child);
-		errno = EBUSY;
-		return -1;
-	}
-	if (remove_entries(removal, child, depth) < 0)
+	if (subvolume && removal->level >= MOST_LEVELS)
+		return move_up(removal->home, parent, name);
+	struct removal inner = {child, removal->level + 1, removal->home, false};
+	if ((subvolume ? remove_all(&inner) : remove_entries(removal, steal_fd(&child), depth)) < 0)
 		return -1;
 	return unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -1 : 0;
 }
@@ -202,22 +248,6 @@ static int remove_entries(struct removal *removal, int fd, int depth)
 	return errno ? -1 : 0;
 }
 
-/* Again while something was moved up. */
-static int remove_all(int fd)
-{
-	struct stat status;
-	if (fstat(fd, &status) < 0)
-		return -1;
-	struct removal removal = {.top = fd, .device = status.st_dev};
-	do {
-		int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		removal.moved = false;
-		if (again < 0 || remove_entries(&removal, again, 0) < 0)
-			return -1;
-	} while (removal.moved);
-	return 0;
-}
-
 int file_remove_tree_at(int dirfd, const char *path, struct error **error)
 {
 	if (unlinkat(dirfd, path, 0) == 0 || errno == ENOENT)
@@ -225,7 +255,8 @@ int file_remove_tree_at(int dirfd, const char *path, struct error **error)
 	if (errno != EISDIR && errno != EPERM)
 		return error_errno(error, errno, "removing %s", path);
 	cleanup_close int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || remove_all(fd) < 0 ||
+	struct removal removal = {.top = fd, .home = &removal};
+	if (fd < 0 || remove_all(&removal) < 0 ||
 	    (unlinkat(dirfd, path, AT_REMOVEDIR) < 0 && errno != ENOENT))
 		return error_errno(error, errno, "removing %s", path);
 	return 0;

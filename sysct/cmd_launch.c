@@ -35,6 +35,7 @@ static const struct option_row copy_options[] = {
 	{"description", 0, "TEXT", "a description", WORD_OTHER},
 	{"instance-only", 0, NULL, "without the snapshots of the source", WORD_OTHER},
 	{"storage", 's', "POOL", "storage pool of the copy's root disk", WORD_POOL},
+	{"refresh", 0, NULL, "bring NAME, a stopped copy of SOURCE, up to date", WORD_OTHER},
 	{"start", 0, NULL, "start it at once", WORD_OTHER},
 	{0},
 };
@@ -131,8 +132,9 @@ static void add_source(const struct cli *cli, json_t *body)
 	int variant = cli->options.command->variant;
 	json_t *source =
 		variant == VARIANT_COPY
-			? json_pack("{s:s, s:s, s:b}", "type", "copy", "source", what,
-				    "instance_only", options_given(&cli->options, "instance-only"))
+			? json_pack("{s:s, s:s, s:b, s:b}", "type", "copy", "source", what,
+				    "instance_only", options_given(&cli->options, "instance-only"),
+				    "refresh", options_given(&cli->options, "refresh"))
 			: json_pack("{s:s, s:s}", "type", "image",
 				    is_fingerprint(what) ? "fingerprint" : "alias", what);
 	json_object_set_new(body, "source", source);

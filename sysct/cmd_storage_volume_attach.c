@@ -23,7 +23,8 @@ static int add_device(json_t *body, void *data, struct error **error)
 	cleanup_free char *device = memory_strndup(name, strcspn(name, "/"));
 	json_t *devices = object_member(body, "devices");
 	if (json_object_get(devices, device))
-		return error_set(error, ERROR_EXISTS, "%s has a device \"%s\" already",
+		return error_set(error, ERROR_EXISTS,
+				 "%s has a device \"%s\" already: name another before the path",
 				 cli_word(cli, 2), device);
 	json_t *settings = json_pack("{s:s, s:s, s:s, s:s}", "type", "disk", "pool",
 				     cli_word(cli, 0), "source", cli_word(cli, 1), "path", path);

@@ -20,6 +20,8 @@ struct creation {
 	struct instance *source; /* of a copy; NULL: from an image */
 	const char *snapshot;
 	bool snapshots;
+	bool refresh;		 /* one that is there */
+	struct instance *target; /* that one; NULL: there is none, it is made */
 	bool start;
 };
 
@@ -29,6 +31,8 @@ static void creation_free(void *data)
 	json_decref(creation->body);
 	if (creation->source)
 		instance_unref(creation->source);
+	if (creation->target)
+		instance_unref(creation->target);
 	free(creation->made_name);
 	free(creation);
 }
@@ -52,6 +56,8 @@ static int run_creation(struct operation *operation, void *data, struct error **
 	cleanup_instance_row struct instance_row row = {0};
 	const struct copy_request copy = {creation->source, creation->snapshot, creation->snapshots,
 					  creation->request, operation};
+	if (creation->target)
+		return instance_refresh(creation->target, &copy, error);
 	int made = creation->source ? instance_copy(&copy, &row, error)
 				    : instance_create(creation->server, &creation->request,
 						      operation, &row, error);
@@ -64,7 +70,7 @@ static int run_creation(struct operation *operation, void *data, struct error **
 /* "INSTANCE" or "INSTANCE/SNAPSHOT". The body is ours to change. */
 static int take_copy(struct creation *creation, const json_t *source, struct error **error)
 {
-	bool only = false, refresh = false;
+	bool only = false;
 	const char *project = json_string_value(json_object_get(source, "project"));
 	char *name = (char *)json_string_value(json_object_get(source, "source"));
 	if (!name || !*name)
@@ -74,14 +80,15 @@ static int take_copy(struct creation *creation, const json_t *source, struct err
 		return error_set(error, ERROR_NOT_FOUND, "there is no project \"%s\"", project);
 	if (render_bool_field(source, "instance_only", &only, error) < 0 ||
 	    (!only && render_bool_field(source, "container_only", &only, error) < 0) ||
-	    render_bool_field(source, "refresh", &refresh, error) < 0)
+	    render_bool_field(source, "refresh", &creation->refresh, error) < 0)
 		return -1;
-	if (refresh)
-		return error_set(error, ERROR_UNSUPPORTED,
-				 "copies that bring another up to date are not supported yet");
 	char *slash = strchr(name, '/');
 	if (slash)
 		*slash++ = '\0';
+	if (slash && creation->refresh)
+		return error_set(error, ERROR_INVALID,
+				 "a copy is brought up to date from an instance, not from a "
+				 "snapshot");
 	creation->snapshot = slash;
 	creation->snapshots = !only;
 	creation->source = instance_find(creation->server, name, error);
@@ -153,6 +160,10 @@ static int take_name(struct creation *creation, struct error **error)
 		return -1;
 	cleanup_instance struct instance *taken =
 		instance_find(creation->server, request->name, NULL);
+	if (taken && creation->refresh) {
+		creation->target = steal_pointer(&taken);
+		return 0;
+	}
 	return taken ? error_set(error, ERROR_EXISTS, "Instance \"%s\" already exists", taken->name)
 		     : 0;
 }

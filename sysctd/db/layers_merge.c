@@ -14,19 +14,28 @@
 	" UNION SELECT layer_id FROM storage_volumes"                                              \
 	" UNION SELECT layer_id FROM storage_volumes_snapshots"
 
+/* Somebody reads the whole chain of what is held (db_layer_hold()), which the writer's connection knows. */
+#define HELD                                                                                       \
+	"WITH RECURSIVE held (id) AS (SELECT layer_id FROM temp.layers_held"                       \
+	" UNION SELECT l.parent_id FROM held JOIN storage_layers l ON l.id = held.id"              \
+	"  WHERE l.parent_id IS NOT NULL) "
+
 #define MERGEABLE                                                                                  \
 	" JOIN storage_layers b ON b.id = l.parent_id"                                             \
 	" WHERE l.dead = 0 AND b.dead = 0 AND l.flat = 0 AND b.flat = 0"                           \
 	" AND l.pool_id = b.pool_id AND l.id_base = b.id_base"                                     \
 	" AND b.id NOT IN (" NAMED ")"                                                             \
 	" AND l.id NOT IN (SELECT layer_id FROM instances WHERE layer_id IS NOT NULL)"             \
+	" AND l.id NOT IN (SELECT id FROM held) AND b.id NOT IN (SELECT id FROM held)"             \
 	" AND (SELECT count(*) FROM storage_layers o WHERE o.parent_id = b.id AND o.dead = 0) = 1"
 
 int db_layers_mergeable(struct db *db, struct layer_list *uppers, struct error **error)
 {
 	/* Of many the small ones at the top come first, and the largest but once. */
-	static const char sql[] = SELECT_LAYERS MERGEABLE " ORDER BY l.id DESC";
-	return layers_read(db, sql, NO_VALUES, uppers, error);
+	static const char sql[] = HELD SELECT_LAYERS MERGEABLE " ORDER BY l.id DESC";
+	if (db_begin(db, DB_VOLATILE, error) < 0)
+		return -1;
+	return db_end(db, layers_read(db, sql, NO_VALUES, uppers, error), error);
 }
 
 void layer_owners_clear(struct layer_owners *owners)
@@ -88,7 +97,7 @@ static int check(struct connection *connection, const struct layer_row *lower,
 		 const struct layer_row *upper, struct error **error)
 {
 	static const char sql[] =
-		"SELECT l.id FROM storage_layers l" MERGEABLE " AND l.id = ?1 AND b.id = ?2";
+		HELD "SELECT l.id FROM storage_layers l" MERGEABLE " AND l.id = ?1 AND b.id = ?2";
 	int64_t id;
 	int found = query_find_number(connection, sql, VALUES(NUMBER(upper->id), NUMBER(lower->id)),
 				      &id, error);

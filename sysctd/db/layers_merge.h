@@ -10,7 +10,7 @@
 /**
  * db_layers_mergeable - layers that may be merged with the one below each.
  * That one is named by no instance and no snapshot and has no other above it, both have the same ids, and no
- * instance writes into either. The uppermost first.
+ * instance writes into either. Neither is in the chain of one that is held. The uppermost first.
  */
 int db_layers_mergeable(struct db *db, struct layer_list *uppers, struct error **error);
 

@@ -61,6 +61,27 @@ int across_add_instance(struct transfer *transfer, struct instance *instance, co
 	return result;
 }
 
+int across_store_snapshot(struct db *db, const struct snapshot_row *snapshot, int64_t id,
+			  int64_t layer, struct error **error)
+{
+	const struct instance_row then = {
+		.id = id,
+		.architecture = snapshot->architecture,
+		.ephemeral = snapshot->ephemeral,
+		.config = snapshot->config,
+		.devices = snapshot->devices,
+		.profiles = snapshot->profiles,
+	};
+	struct snapshot_row taken = {
+		.name = snapshot->name,
+		.description = snapshot->description,
+		.created_at = snapshot->created_at,
+		.expires_at = snapshot->expires_at,
+		.layer_id = layer,
+	};
+	return db_snapshot_create(db, &taken, &then, error);
+}
+
 int across_set_pool(struct server *server, struct instance_row *row, const char *pool,
 		    struct error **error)
 {

@@ -17,6 +17,10 @@ int across_add_snapshots(struct transfer *transfer, struct instance *instance,
 int across_add_instance(struct transfer *transfer, struct instance *instance, const char *directory,
 			struct error **error);
 
+/* The instance @id gets a snapshot as @snapshot is, that keeps @layer. In the transaction of the caller. */
+int across_store_snapshot(struct db *db, const struct snapshot_row *snapshot, int64_t id,
+			  int64_t layer, struct error **error);
+
 /* The root disk of the row's devices, with the profiles', is in that pool: as a device of its own where a
  * profile says another. */
 int across_set_pool(struct server *server, struct instance_row *row, const char *pool,

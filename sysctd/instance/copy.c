@@ -181,28 +181,6 @@ static int add_all(struct copying *copying, struct snapshot_list *snapshots, str
 	return across_add_instance(copying->transfer, request->source, own, error);
 }
 
-/* As it was, but for what it keeps and whose it is. */
-static int store_snapshot(struct copying *copying, struct snapshot_row *snapshot, int64_t layer,
-			  struct error **error)
-{
-	const struct instance_row then = {
-		.id = copying->row->id,
-		.architecture = snapshot->architecture,
-		.ephemeral = snapshot->ephemeral,
-		.config = snapshot->config,
-		.devices = snapshot->devices,
-		.profiles = snapshot->profiles,
-	};
-	struct snapshot_row taken = {
-		.name = snapshot->name,
-		.description = snapshot->description,
-		.created_at = snapshot->created_at,
-		.expires_at = snapshot->expires_at,
-		.layer_id = layer,
-	};
-	return db_snapshot_create(copying->request->source->server->db, &taken, &then, error);
-}
-
 static int store_across(struct copying *copying, struct snapshot_list *snapshots,
 			struct error **error)
 {
@@ -214,8 +192,8 @@ static int store_across(struct copying *copying, struct snapshot_list *snapshots
 	if (db_instance_create(server->db, row, &server->ids, error) < 0)
 		return -1;
 	for (size_t i = 0; i < snapshots->count; i++)
-		if (store_snapshot(copying, &snapshots->rows[i],
-				   transfer_layer(copying->transfer, (int)i)->id, error) < 0)
+		if (across_store_snapshot(server->db, &snapshots->rows[i], row->id,
+					  transfer_layer(copying->transfer, (int)i)->id, error) < 0)
 			return -1;
 	return row->flat_layer ? 0
 			       : transfer_above(copying->transfer, copying->place.directory,

@@ -168,6 +168,14 @@ struct copy_request {
 int instance_copy(const struct copy_request *request, struct instance_row *row,
 		  struct error **error);
 
+/**
+ * instance_refresh - a stopped copy becomes what the source is now (refresh.c).
+ * Files and, if the request says so, snapshots; its configuration stays. Of the request the source,
+ * "snapshots" and the operation count.
+ */
+int instance_refresh(struct instance *target, const struct copy_request *request,
+		     struct error **error);
+
 /* instance_move - a stopped one, with its snapshots, to another pool (across.c).
  * @operation: gets the progress, and may cancel. */
 int instance_move(struct instance *instance, const char *pool, struct operation *operation,

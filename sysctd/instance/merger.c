@@ -22,6 +22,7 @@
 
 enum {
 	IOPRIO_WHO_PROCESS = 1,
+	IOPRIO_CLASS_NONE = 0, /* as everybody */
 	IOPRIO_CLASS_IDLE = 3,
 	IOPRIO_CLASS_SHIFT = 13,
 	/* While both are there, files have a link more, which some programs look at (cron). So what
@@ -171,6 +172,12 @@ static int check_now(struct server *server, const struct layer_row *upper, struc
 
 /* ---- one merge ---- */
 
+/* ioprio_set(2), of this thread. */
+static void set_priority(int class)
+{
+	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, class << IOPRIO_CLASS_SHIFT);
+}
+
 /* With all locks held: nobody is between reading the old chain and using it. */
 static int replace(struct server *server, const struct layer_row *lower,
 		   const struct layer_row *upper, const char *directory, struct error **error)
@@ -193,12 +200,15 @@ static int put_in_place(struct merger *merger, const struct layer_row *lower,
 		storage_layer_abort(server->storage, lower->pool, directory);
 		return -1;
 	}
+	/* Who waits for a lock must not wait until nobody else wants the disk. */
+	set_priority(IOPRIO_CLASS_NONE);
 	int result = check_mounted(&holders, upper->id, error);
 	if (result < 0)
 		storage_layer_abort(server->storage, lower->pool, directory);
 	else
 		result = replace(server, lower, upper, directory, error);
 	release(&holders, holders.count);
+	set_priority(IOPRIO_CLASS_IDLE);
 	return result;
 }
 
@@ -218,7 +228,8 @@ static int merge(struct merger *merger, const struct layer_row *lower,
 		return -1;
 	log_event(LOG_LEVEL_INFO, NULL, "layers-merged %s over %s as %s", upper->directory,
 		  lower->directory, directory);
-	return storage_layers_sweep(server, error);
+	storage_tidy(server);
+	return 0;
 }
 
 /* ---- all that there are ---- */
@@ -280,8 +291,7 @@ static void *run(void *data)
 	struct merger *merger = data;
 	struct pollfd event = {.fd = merger->wake, .events = POLLIN};
 	uint64_t count;
-	/* ioprio_set(2): only when nobody else wants the disk. */
-	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE << IOPRIO_CLASS_SHIFT);
+	set_priority(IOPRIO_CLASS_IDLE); /* only when nobody else wants the disk */
 	while (!merger->stopping) {
 		forget_skipped(merger);
 		while (!merger->stopping && merge_next(merger))

@@ -4,8 +4,9 @@
  * priority, which sleeps until layers have changed.
  *
  * Nobody notices. Who reads a chain of layers holds the operation lock of an instance that the chain is
- * of, or of one whose snapshot it is. All of these locks are held for the moment in which the new layer
- * takes the place of the two; what a running instance has mounted stays until it has ended.
+ * of, or of one whose snapshot it is, or holds the layer itself (db_layer_hold()). All of these locks are
+ * held for the moment in which the new layer takes the place of the two, chains of which a layer is held
+ * are left alone, and what a running instance has mounted stays until it has ended.
  */
 #ifndef SYSCT_INSTANCE_MERGER_H
 #define SYSCT_INSTANCE_MERGER_H

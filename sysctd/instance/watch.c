@@ -63,6 +63,11 @@ static void schedule_deletion(struct instance *instance)
 			  error_message(error));
 }
 
+static void note_stopped(struct instance *instance)
+{
+	db_instance_set_power(instance->server->db, instance->id, INSTANCE_POWER_STOPPED, NULL);
+}
+
 void instance_ended(struct instance *instance, const json_t *state)
 {
 	cleanup_error struct error *error = NULL;
@@ -76,11 +81,16 @@ void instance_ended(struct instance *instance, const json_t *state)
 	fault_point("ended.noticed");
 	nics_withdraw(instance->server, instance->uuid);
 	proxies_untranslate(instance->server, instance->name);
+	bool delete = instance->ephemeral && !instance->restarting;
+	/* Before what tells of its end is gone: else, after a kill in between, the next daemon would start
+	 * it again. One that is to be deleted is found by having run. */
+	if (!delete)
+		note_stopped(instance);
 	if (monitor_forget(directory, cgroup, &error) < 0)
 		log_event(LOG_LEVEL_ERROR, instance->name, "cleaning up: %s", error_message(error));
 	fault_point("ended.forgotten");
-	db_instance_set_power(instance->server->db, instance->id, INSTANCE_POWER_STOPPED, NULL);
-	bool delete = instance->ephemeral && !instance->restarting;
+	if (delete)
+		note_stopped(instance);
 	instance_set_state(instance, INSTANCE_STOPPED);
 	/* Layers that only it had mounted go. */
 	storage_tidy(instance->server);

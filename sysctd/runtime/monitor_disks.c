@@ -362,8 +362,9 @@ static void make_plan(struct disk_change *change)
 	size_t i;
 	json_t *spec;
 	for (struct monitor_disk *at = monitor->disks; at; at = at->next)
-		at->going = !at->steady || !is_listed(change->wanted, at->spec);
-	/* In the order of paths: what is above was looked at before. */
+		at->going = !at->steady || !*at->mark || !is_listed(change->wanted, at->spec);
+	/* A source that was missing may be there now. In the order of paths: what is above was
+	 * looked at before. */
 	for (struct monitor_disk *at = monitor->disks; at; at = at->next)
 		if (!at->going && is_shaken(change, path_of(at->spec)))
 			at->going = true;

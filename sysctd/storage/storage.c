@@ -99,7 +99,8 @@ int storage_remove_at(int dirfd, const char *name, struct error **error)
 			openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		enum btrfs_util_error problem = btrfs_util_delete_subvolume_fd(
 			parent, "rootfs", BTRFS_UTIL_DELETE_SUBVOLUME_RECURSIVE);
-		if (problem && errno != ENOENT)
+		/* A read-only one that has others in it is left to the slow way. */
+		if (problem && errno != ENOENT && errno != EROFS)
 			return error_errno(error, errno, "removing %s: %s", tree,
 					   btrfs_util_strerror(problem));
 	}

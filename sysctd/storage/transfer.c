@@ -27,7 +27,7 @@ struct transfer {
 	const struct object_row *pool;
 	struct operation *operation;
 	struct made *made;
-	int count;
+	int count, base;	    /* so many of them were there before */
 	unsigned long long written; /* of those before */
 };
 
@@ -47,6 +47,7 @@ void transfer_free(struct transfer *transfer)
 			storage_layer_abort(transfer->server->storage, transfer->pool->name,
 					    made->row.directory);
 		free(made->row.directory);
+		free(made->row.image);
 	}
 	free(transfer->made);
 	free(transfer);
@@ -82,10 +83,27 @@ static int copy(struct transfer *transfer, int source, int target, bool onto, st
 static struct layer_row pending(const struct made *made)
 {
 	struct layer_row row = made->row;
+	if (made->committed) {
+		row.directory = memory_strdup(row.directory);
+		return row;
+	}
 	const char *name = strrchr(row.directory, '/') + 1;
 	row.directory = memory_printf("%.*s" STORAGE_NEW "%s", (int)(name - row.directory),
 				      row.directory, name);
 	return row;
+}
+
+void transfer_base(struct transfer *transfer, const struct layer_list *chain)
+{
+	transfer->made = memory_alloc(chain->count * sizeof(*transfer->made));
+	transfer->count = transfer->base = (int)chain->count;
+	for (size_t i = 0; i < chain->count; i++) {
+		struct made *made = &transfer->made[chain->count - 1 - i];
+		*made = (struct made){.row = chain->rows[i], .given = true, .committed = true};
+		made->row.pool = transfer->pool->name;
+		made->row.directory = memory_strdup(chain->rows[i].directory);
+		made->row.image = chain->rows[i].image ? memory_strdup(chain->rows[i].image) : NULL;
+	}
 }
 
 static int open_tree_of(struct transfer *transfer, const struct made *made, struct error **error)
@@ -178,7 +196,7 @@ int transfer_above(struct transfer *transfer, const char *directory, uint32_t id
 
 int transfer_store(struct transfer *transfer, struct error **error)
 {
-	for (int i = 0; i < transfer->count; i++) {
+	for (int i = transfer->base; i < transfer->count; i++) {
 		struct layer_row *row = &transfer->made[i].row;
 		row->parent_id = row->flat ? 0 : transfer->made[i - 1].row.id;
 		if (!transfer->made[i].given &&
@@ -190,13 +208,13 @@ int transfer_store(struct transfer *transfer, struct error **error)
 
 const struct layer_row *transfer_layer(const struct transfer *transfer, int index)
 {
-	return &transfer->made[index < 0 ? transfer->count - 1 : index].row;
+	return &transfer->made[index < 0 ? transfer->count - 1 : transfer->base + index].row;
 }
 
 int transfer_commit(struct transfer *transfer, struct error **error)
 {
 	int result = 0;
-	for (int i = 0; i < transfer->count; i++) {
+	for (int i = transfer->base; i < transfer->count; i++) {
 		struct made *made = &transfer->made[i];
 		/* A row says that it is there: what fails here is made up for at the next start. */
 		made->committed = true;

@@ -17,6 +17,9 @@ struct transfer;
 struct transfer *transfer_new(struct server *server, const struct object_row *pool,
 			      struct operation *operation);
 
+/* Before any is added: layers that are in the pool already, and that the next one is to share with. */
+void transfer_base(struct transfer *transfer, const struct layer_list *chain);
+
 /**
  * transfer_add - a layer with what the layers of @chain show, on the disk.
  * @directory: NULL: one of its own, which gets a row; else the row is the caller's ("instances/UUID").

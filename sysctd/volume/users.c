@@ -1,22 +1,18 @@
 /* Who has a volume, and where its files are. */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cleanup.h"
 #include "db/instances.h"
 #include "db/layers.h"
 #include "db/profiles.h"
-#include "file.h"
 #include "instance/device_types.h"
 #include "instance/disk_check.h"
 #include "instance/instance.h"
 #include "memory.h"
 #include "server.h"
 #include "storage/storage.h"
+#include "storage/usage.h"
 #include "strbuf.h"
 #include "volume/internal.h"
 
@@ -135,41 +131,16 @@ int volumes_check_none(struct server *server, const char *pool, struct error **e
 
 /* ---- its files ---- */
 
-static char *path_of(struct server *server, const struct volume_row *row, struct error **error)
-{
-	cleanup_layer_list struct layer_list chain = {0};
-	if (db_layer_chain(server->db, row->layer_id, &chain, error) < 0)
-		return NULL;
-	cleanup_free char *path = storage_layer_path(server->storage, &chain.rows[0]);
-	return memory_printf("%s/rootfs", path);
-}
-
 char *volume_path(struct server *server, const char *pool, const char *name, struct error **error)
 {
 	cleanup_volume_row struct volume_row row = {0};
+	cleanup_layer_list struct layer_list chain = {0};
 	if (db_volume_get(server->db, pool, name, &row, error) < 0 ||
-	    storage_pool_require(server, pool, error) < 0)
+	    storage_pool_require(server, pool, error) < 0 ||
+	    db_layer_chain(server->db, row.layer_id, &chain, error) < 0)
 		return NULL;
-	return path_of(server, &row, error);
-}
-
-enum { DEEPEST = 256 }; /* a descriptor each */
-
-static void add_tree(int directory, const char *name, int depth, uint64_t *bytes)
-{
-	cleanup_dir DIR *dir = file_open_directory_at(directory, name);
-	struct dirent *entry;
-	struct stat status;
-	while (dir && depth < DEEPEST && (entry = readdir(dir))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-		    fstatat(dirfd(dir), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		/* Of a file with several links each one counts its part. */
-		*bytes += (uint64_t)status.st_blocks * 512 /
-			  (S_ISDIR(status.st_mode) || !status.st_nlink ? 1 : status.st_nlink);
-		if (S_ISDIR(status.st_mode))
-			add_tree(dirfd(dir), entry->d_name, depth + 1, bytes);
-	}
+	cleanup_free char *path = storage_layer_path(server->storage, &chain.rows[0]);
+	return memory_printf("%s/rootfs", path);
 }
 
 int volume_usage(struct server *server, const struct volume_row *row, uint64_t *bytes,
@@ -177,10 +148,7 @@ int volume_usage(struct server *server, const struct volume_row *row, uint64_t *
 {
 	if (storage_pool_require(server, row->pool, error) < 0)
 		return -1;
-	cleanup_free char *path = path_of(server, row, error);
-	if (!path)
-		return -1;
-	*bytes = 0;
-	add_tree(AT_FDCWD, path, 0, bytes);
+	struct storage_usage usage = storage_usage(server, row->layer_id, true);
+	*bytes = usage.own < 0 ? 0 : (uint64_t)usage.own;
 	return 0;
 }

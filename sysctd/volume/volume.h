@@ -92,7 +92,7 @@ char *volume_of_source(const char *source, const char **sub);
 /* The tree of files of a volume; the caller frees it. */
 char *volume_path(struct server *server, const char *pool, const char *name, struct error **error);
 
-/* Bytes that the files of a volume take. */
+/* Bytes that the files of a volume take, as counted some seconds before at most (storage/usage.h). */
 int volume_usage(struct server *server, const struct volume_row *row, uint64_t *bytes,
 		 struct error **error);
 

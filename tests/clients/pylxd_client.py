@@ -298,7 +298,7 @@ def storage():
     tap.eq([p.name for p in client.storage_pools.all()], ["default"], "storage_pools.all")
     tap.ok("/1.0/instances/box" in pool.used_by, "used_by")
     tap.ok(pool.resources.get().space["total"] > 0, "its resources")
-    tap.raises(LXDAPIException, "not supported", lambda: client.storage_pools.create({"name": "x", "driver": "dir"}), "making one is refused")
+    tap.raises(LXDAPIException, "not supported", lambda: client.storage_pools.create({"name": "x", "driver": "zfs"}), "a driver that there is not is refused")
     tap.ok("box" in [v.name for v in pool.volumes.all()], "its volumes") # of type "custom", for this pylxd
     volume = pool.volumes.get("container", "box")
     tap.eq((volume.type, volume.used_by), ("container", ["/1.0/instances/box"]), "volumes.get")
@@ -310,6 +310,13 @@ def storage():
     volume = pool.volumes.get("custom", "other")
     volume.delete()
     tap.raises(NotFound, "not found", lambda: pool.volumes.get("custom", "other"), "a deleted volume")
+    pool = client.storage_pools.create({"name": "extra", "driver": "dir", "config": {"user.note": "x"}})
+    tap.eq((pool.name, pool.driver, client.storage_pools.get("extra").config["user.note"]), ("extra", "dir", "x"), "storage_pools.create")
+    pool.config["user.note"] = "y"
+    pool.save()
+    tap.eq(client.storage_pools.get("extra").config["user.note"], "y", "save of a pool")
+    pool.delete()
+    tap.ok(not client.storage_pools.exists("extra"), "delete of a pool")
 
 
 def networks(box):

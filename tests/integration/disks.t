@@ -165,6 +165,28 @@ complains 'has hidden it, at /srv/cover/hidden, below another mount' drop hidden
 inside 'umount /srv/cover'
 ok -n "one that was hidden goes when it is found again" drop hidden
 
+# A file system of the instance that never answers: whoever walks there waits.
+inside 'mkdir -p /srv/hang'
+coproc python3 -B - "$(instance_init_pid box)" 3<&0 <<-'END'
+	import ctypes, os, sys
+	libc = ctypes.CDLL(None, use_errno=True)
+	for kind in [os.open("/proc/%s/ns/%s" % (sys.argv[1], kind), os.O_RDONLY) for kind in ("user", "mnt")]:
+	    libc.setns(kind, 0)
+	fuse = os.open("/dev/fuse", os.O_RDWR)
+	options = b"fd=%d,rootmode=40000,user_id=0,group_id=0" % fuse
+	print("mounted" if libc.mount(b"hang", b"/srv/hang", b"fuse", 0, options) == 0 else "errno %d" % ctypes.get_errno(), flush=True)
+	os.read(3, 1)
+END
+hanger=$COPROC_PID
+read -r told <&"${COPROC[0]}"
+is "$told" mounted "a file system that hangs"
+refused 'took more than 10 seconds' source="$where/empty" path=/srv/hang/x
+ok -n "does not keep others away" add other source="$where/empty" path=/srv/other
+drop other
+kill "$hanger"
+wait "$hanger" 2>/dev/null || true
+inside 'umount -l /srv/hang'
+
 # --- busy ---
 
 sysct pause box
@@ -253,10 +275,18 @@ is "$(sysct config device list box | grep -c half || true)" 0 "for it is not"
 
 add maybe source="$where/maybe" path=/srv/maybe required=false
 is "$(mounted /srv/maybe)" 0 "one that is not required is left out"
+mkdir "$where/maybe"
+add after source="$where/empty" path=/srv/after
+is "$(mounted /srv/maybe)" 1 "until the next change finds it"
+drop after
+rmdir "$where/maybe"
+sysct stop -f box
+sysct start box
+is "$(mounted /srv/maybe)" 0 "a start without it"
 sysct stop -f box
 mkdir "$where/maybe"
 sysct start box
-is "$(mounted /srv/maybe)" 1 "until a start finds it"
+is "$(mounted /srv/maybe)" 1 "and one with it"
 sysct stop -f box
 mv "$where/plain" "$where/away"
 complains "device \"plain\": source $where/plain is missing: make it, or set required=false" sysct start box

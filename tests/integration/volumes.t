@@ -38,6 +38,22 @@ is "$(volume get default data user.more)" "" "unset"
 complains 'security.shifted=false' volume set default data security.shifted=false
 is "$(trees default)" 1 "it has a directory"
 
+# --- the API ---
+
+url=http://sysct/1.0/storage-pools/default/volumes
+ask() { curl -sS --unix-socket "$SYSCT_DIR/unix.socket" -o "$TMPDIR/answer" -w '%{http_code}' -H 'Content-Type: application/json' "$@"; }
+etag=$(curl -sS --unix-socket "$SYSCT_DIR/unix.socket" -o /dev/null -D - "$url/custom/data" | tr -d '\r' | sed -n 's/^ETag: //Ip')
+is "$(ask -X PATCH -H "If-Match: $etag" -d '{"config":{"user.seen":"1"}}' "$url/custom/data")" 200 "a change of what was read"
+is "$(ask -X PATCH -H "If-Match: $etag" -d '{"config":{"user.seen":"2"}}' "$url/custom/data")" 412 "and of what has changed since"
+is "$(volume get default data user.owner)$(volume get default data user.seen)" you1 "a patch leaves the rest"
+is "$(ask -X POST -d '{"name":"made","type":"custom","content_type":"filesystem","config":{},"source":{"name":"","type":""}}' "$url")" 201 "made as LXD's client does"
+is "$(ask -X DELETE "$url/custom/made")" 200 "deleted"
+is "$(ask -X POST -d '{"name":"box"}' "$url/container")" 400 "instances' volumes are not made here"
+is "$(ask -X DELETE "$url/container/box")" 400 "nor deleted"
+is "$(ask -X POST -d '{"name":"x","nonsense":1}' "$url/custom")" 400 "an unknown field"
+is "$(ask "$url/custom/none/snapshots")" 404 "snapshots of none"
+is "$(ask -X POST -d '{"name":"a","expires_at":"2030-01-01T00:00:00Z"}' "$url/custom/data/snapshots")" 400 "snapshots do not expire yet"
+
 # --- instances that run ---
 
 ok -n "attached while it runs" volume attach default data box /data
@@ -116,10 +132,40 @@ is "$(volume list plain -f csv | grep -c ',all,' || true)" 0 "moved away"
 is "$(sysct query '/1.0/storage-pools/default/volumes/custom/moved/snapshots' | jq length)" 2 "with its snapshots"
 ok volume attach default moved box /moved
 is "$(inside box 'cat /moved/file')" mine "and its files"
+sysct monitor --type lifecycle >"$TMPDIR/events" &
+monitor=$!
+told() { grep -q "\"action\":\"storage-volume-$1\".*/1.0/storage-pools/default/volumes/custom/$2\"" "$TMPDIR/events"; }
+ticks() { volume set default copy user.tick=$((RANDOM)) && told updated copy; }
+ok -n "events tell of changes" wait_until 20 ticks
 ok volume rename default copy renamed
+ok -n "and of other names" wait_until 10 told renamed renamed
+kill "$monitor"
+wait "$monitor" 2>/dev/null || true
 complains 'in pool default' volume show default copy
 ok volume delete default renamed/later
 is "$(sysct query '/1.0/storage-pools/default/volumes/custom/moved/snapshots' | jq length)" 2 "a snapshot of one is not that of its copy"
+
+# --- on btrfs, while an instance that began before the pool runs on ---
+
+ok sysct storage create tree btrfs size=300MiB
+ok volume copy default/data tree/data
+ok volume attach tree data box intree /tree
+is "$(inside box 'cat /tree/file; stat -c "%u %g %a" /tree/file' | tr '\n' ' ')" "box 5 6 4711 " "a copy on btrfs"
+inside box 'echo btrfs >/tree/file'
+ok volume snapshot tree data kept
+inside box 'echo later >/tree/file; head -c 3000000 /dev/urandom >/tree/big; sync'
+ok volume copy tree/data/kept tree/old
+ok volume copy tree/data/kept plain/old
+ok volume attach tree old box old1 /old1
+ok volume attach plain old box old2 /old2
+is "$(inside box 'cat /old1/file /old2/file' | tr '\n' ' ')" "btrfs btrfs " "of a snapshot, inside the pool and into another"
+like "$(volume info tree data)" 'Usage: [23]\.' "info counts"
+for device in data old; do volume detach tree $device box; done
+ok volume detach plain old box
+ok volume restore tree data kept
+ok volume delete tree data old
+ok volume delete plain old
+ok sysct storage delete tree
 
 # --- profiles, restarts ---
 

@@ -203,6 +203,15 @@ static void test_merging(void **state)
 	good(db_snapshot_get(db, box.id, "beside", &row, &error), &error);
 	good(db_snapshot_delete(db, row.id, &error), &error);
 	expect_mergeable(db, 1, &second); /* it is dead */
+	/* A backup of what is above reads the whole chain. */
+	good(db_layer_hold(db, third, &error), &error);
+	expect_mergeable(db, 0, NULL);
+	assert_int_equal(merge(db, second, ERROR_BUSY), 0);
+	good(db_layer_release(db, third, &error), &error);
+	good(db_layer_hold(db, second, &error), &error);
+	expect_mergeable(db, 0, NULL);
+	good(db_layer_release(db, second, &error), &error);
+	expect_mergeable(db, 1, &second);
 	int64_t merged = merge(db, second, ERROR_INTERNAL);
 	cleanup_layer_list struct layer_list chain = {0};
 	good(db_layer_chain(db, box.layer_id, &chain, &error), &error);

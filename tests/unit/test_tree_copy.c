@@ -500,6 +500,31 @@ static void test_swapped_meanwhile(void **state)
 	run_and_check(trees);
 }
 
+/* For another range of ids: the owner's and those in the ACL are moved. */
+static void test_root_shifted(void **state)
+{
+	unsigned char acl[ACL_SIZE], copied[ACL_SIZE];
+	(void)state;
+	make_acl(acl);
+	set_attribute("s", "system.posix_acl_access", acl, sizeof(acl));
+	set_attribute("s", "system.posix_acl_default", acl, sizeof(acl));
+	assert_int_equal(chown("s", 7, 8), 0);
+	cleanup_close int source = open("s", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int target = open("t", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(tree_copy_root(source, target, 65536, NULL), 0);
+	struct stat status;
+	assert_int_equal(stat("t", &status), 0);
+	assert_int_equal(status.st_uid, 65543);
+	assert_int_equal(status.st_gid, 65544);
+	acl[4 + 8 + 4 + 2] = 1; /* 1234 + 65536 */
+	assert_int_equal(getxattr("t", "system.posix_acl_access", copied, sizeof(copied)),
+			 ACL_SIZE);
+	assert_memory_equal(copied, acl, ACL_SIZE);
+	assert_int_equal(getxattr("t", "system.posix_acl_default", copied, sizeof(copied)),
+			 ACL_SIZE);
+	assert_memory_equal(copied, acl, ACL_SIZE);
+}
+
 #define TREE_TEST(name) cmocka_unit_test_setup_teardown(name, make_trees, remove_trees)
 
 enum { DEEP = 5000 };
@@ -571,6 +596,7 @@ int main(void)
 		TREE_TEST(test_protect_by_link),
 		TREE_TEST(test_not_led_out),
 		TREE_TEST(test_swapped_meanwhile),
+		TREE_TEST(test_root_shifted),
 		TREE_TEST(test_deep),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

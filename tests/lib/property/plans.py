@@ -39,7 +39,7 @@ def create(world, random):
         return None
     name = world.new_name()
     new = Instance(name, world.image.copy())
-    body = {"name": name, "profiles": [], "source": {"type": "image", "alias": world.alias},
+    body = {"name": name, "profiles": [], "config": world.config, "source": {"type": "image", "alias": world.alias},
             "devices": {"root": {"type": "disk", "path": "/", "pool": world.pool}}}
     return Plan("create", "POST", "/1.0/instances", body, lambda: world.add(new), there(name), [name],
                 ["create.stored", "create.row", "create.volume", "create.committed"])

@@ -145,7 +145,7 @@ class Tree:
 
 
 def differences(wanted, seen):
-    """Lines; none when it is the same. A time of None fits every time."""
+    """Lines; none when it is the same. A time of None fits every time. @seen may be a description, too."""
     lines = [f"{path!r} is missing" for path in wanted if path not in seen]
     lines += [f"{path!r} should not be there: {entry[0][:4]}" for path, entry in seen.items() if path not in wanted]
     for path in wanted.keys() & seen.keys():
@@ -153,6 +153,6 @@ def differences(wanted, seen):
         for field, left, right in zip(FIELDS, want, got):
             if left != right and not (field == "mtime" and left is None):
                 lines.append(f"{path!r}: {field}: {right!r} instead of {left!r}")
-        if most is not None and blocks > most:
+        if most is not None and blocks is not None and blocks > most:
             lines.append(f"{path!r}: {blocks} bytes on the disk, where it had holes and at most {most}")
     return sorted(lines)
