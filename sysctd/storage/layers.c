@@ -3,7 +3,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdlib.h>
 #include <string.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -78,6 +82,38 @@ int storage_layer_limit(struct storage *storage, const char *driver, const struc
 
 /* ---- making ---- */
 
+/* Whether what is done there is on the disk before what the database does after it. Of journals that is so;
+ * btrfs has a log for each fsync(2) alone, and another file system a time of its own. */
+static bool keeps_order(const struct storage *storage, int fd)
+{
+	struct stat ours, theirs;
+	struct statfs system;
+	return fstat(fd, &theirs) == 0 && stat(storage->root, &ours) == 0 &&
+	       ours.st_dev == theirs.st_dev && fstatfs(fd, &system) == 0 &&
+	       system.f_type != BTRFS_SUPER_MAGIC;
+}
+
+static int write_out(const char *path, const char *name, struct error **error)
+{
+	cleanup_free char *whole = memory_printf("%s/%s", path, name);
+	cleanup_close int fd = open(whole, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 || fsync(fd) < 0 ? error_errno(error, errno, "writing out %s", whole) : 0;
+}
+
+/* A layer that is empty: else its row could be there after a loss of power, and not the layer. Trees are
+ * written out by what fills them. */
+static int settle_empty(const struct storage *storage, const char *path, struct error **error)
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(error, errno, "opening %s", path);
+	if (keeps_order(storage, fd))
+		return 0;
+	return write_out(path, "upper", error) < 0 || write_out(path, "work", error) < 0
+		       ? -1
+		       : write_out(path, ".", error);
+}
+
 /* The empty directory that becomes the layer; the caller frees the path. */
 static char *begin(struct storage *storage, const struct layer_place *place,
 		   const struct storage_driver **driver, struct error **error)
@@ -136,6 +172,15 @@ static char *find_image(struct server *server, const char *pool, const char *fin
 	return NULL;
 }
 
+static int make_above(const struct storage *storage, const struct storage_driver *driver,
+		      const char *path, const char *tree, uint32_t tree_base, uint32_t id_base,
+		      struct error **error)
+{
+	return driver->stack->above(path, tree, tree_base, id_base, error) < 0
+		       ? -1
+		       : settle_empty(storage, path, error);
+}
+
 int storage_layer_first(struct server *server, const struct layer_place *place, uint32_t id_base,
 			const char *fingerprint, struct error **error)
 {
@@ -148,9 +193,10 @@ int storage_layer_first(struct server *server, const struct layer_place *place, 
 	cleanup_free char *tree = image ? memory_printf("%s/rootfs", image) : NULL;
 	int result = -1;
 	if (image)
-		result = driver->stack
-				 ? driver->stack->above(path, tree, 0, id_base, error)
-				 : copy_flat(driver, image, path, driver->keeps_images, error);
+		result =
+			driver->stack
+				? make_above(server->storage, driver, path, tree, 0, id_base, error)
+				: copy_flat(driver, image, path, driver->keeps_images, error);
 	return end(result, path, place, error);
 }
 
@@ -162,8 +208,8 @@ int storage_layer_above(struct storage *storage, const struct layer_place *place
 	cleanup_free char *path = begin(storage, place, &driver, error);
 	if (!path)
 		return -1;
-	return end(driver->stack->above(path, tree, below->id_base, id_base, error), path, place,
-		   error);
+	return end(make_above(storage, driver, path, tree, below->id_base, id_base, error), path,
+		   place, error);
 }
 
 int storage_layer_empty(struct storage *storage, const struct layer_place *place,
@@ -322,17 +368,42 @@ static bool must_stay(struct storage *storage, const struct layer_row *layer,
 	       storage_layer_is_mounted(mounted, path);
 }
 
-static int discard(struct server *server, const struct layer_row *layer, struct error **error)
+static int discard(struct storage *storage, const struct layer_row *layer, struct error **error)
 {
-	struct storage *storage = server->storage;
 	cleanup_free char *path = storage_layer_path(storage, layer);
 	cleanup_free char *deleted =
 		storage_path(storage, layer->pool, STORAGE_LAYERS, STORAGE_DELETED,
 			     strrchr(layer->directory, '/') + 1);
 	if (rename(path, deleted) < 0 && errno != ENOENT)
 		return error_errno(error, errno, "deleting %s", path);
-	fault_point("layers.discarded");
-	return db_layer_delete(server->db, layer->id, error);
+	return 0;
+}
+
+/* Else a layer could be there again after a loss of power, and its row gone. */
+static int settle(struct storage *storage, const char *pool, struct error **error)
+{
+	cleanup_free char *path = memory_printf("%s/%s", storage->root, pool);
+	cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(error, errno, "opening %s", path);
+	if (!keeps_order(storage, fd) && syncfs(fd) < 0)
+		return error_errno(error, errno, "writing out %s", path);
+	return 0;
+}
+
+/* Of the layers that are away. */
+static int delete_rows(struct server *server, const struct layer_list *gone, struct error **error)
+{
+	for (size_t i = 0; i < gone->count; i++) {
+		const struct layer_row *layer = &gone->rows[i];
+		bool same = i > 0 && strcmp(layer->pool, gone->rows[i - 1].pool) == 0;
+		if (!same && settle(server->storage, layer->pool, error) < 0)
+			return -1;
+		fault_point("layers.discarded");
+		if (db_layer_delete(server->db, layer->id, error) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int storage_layers_sweep(struct server *server, struct error **error)
@@ -343,9 +414,18 @@ int storage_layers_sweep(struct server *server, struct error **error)
 	if (result < 0 || dead.count == 0)
 		return result;
 	storage_read_mounted(server, &mounted);
-	for (size_t i = 0; i < dead.count && result == 0; i++)
-		if (!must_stay(server->storage, &dead.rows[i], &mounted))
-			result = discard(server, &dead.rows[i], error);
+	/* Of borrowed rows. */
+	struct layer_list gone = {memory_alloc(dead.count * sizeof(struct layer_row)), 0};
+	for (size_t i = 0; i < dead.count && result == 0; i++) {
+		if (must_stay(server->storage, &dead.rows[i], &mounted))
+			continue;
+		result = discard(server->storage, &dead.rows[i], error);
+		gone.rows[gone.count] = dead.rows[i];
+		gone.count += result == 0;
+	}
+	if (delete_rows(server, &gone, result < 0 ? NULL : error) < 0)
+		result = -1;
+	free(gone.rows);
 	storage_reclaim(server->storage);
 	return result;
 }

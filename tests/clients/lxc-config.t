@@ -68,7 +68,7 @@ ok lxc config device remove box nothing
 is "$(lxc config device show box)" "{}" "device remove"
 complains "Device doesn't exist" lxc config device remove box nothing
 complains "*not supported by sysct" lxc config device add box eth0 nic nictype=sriov parent=eth0
-complains "*sysct supports no disk but*" lxc config device add box data disk source=/tmp path=/mnt
+complains "*ceph*" lxc config device add box data disk source=ceph:pool/volume path=/mnt
 is "$(lxc config device show box)" "{}" "what is refused changes nothing"
 
 # --- the server's own configuration
