@@ -171,7 +171,9 @@ static bool same_xattrs(const char *from, const char *to)
 	if (list_attributes(from, &names, &length) < 0 ||
 	    list_attributes(to, &others, &other_length) < 0)
 		return false;
-	cleanup_free char *values = length ? memory_alloc(2 * NAMES) : NULL;
+	if (length == 0 || other_length == 0)
+		return length == other_length;
+	cleanup_free char *values = memory_alloc(2 * NAMES);
 	for (const char *name = names; name < names + length; name += strlen(name) + 1, count++)
 		if (!same_attribute(from, to, name, values))
 			return false;

@@ -150,7 +150,6 @@ is "$(grep -c 'type: operation' "$TMPDIR/lifecycle")" 0 "monitor --type shows no
 
 # --- what is not there
 complains '*not supported*' lxc snapshot box stateful --stateful
-complains '*"container_backup"*' lxc export box "$TMPDIR/backup"
 complains '*VM but image is of type container*' eval 'lxc query --wait -X POST -d "{\"source\": {\"type\": \"template\", \"alias\": \"busybox\"}}" /1.0/images >/dev/null && lxc init busybox other --vm'
 complains '*instance_type is not supported*' lxc init busybox other -t c1-m1
 complains '*no*pool*' lxc init busybox other -s nowhere
