@@ -17,6 +17,7 @@ struct upgraded {
 	struct MHD_UpgradeResponseHandle *handle;
 	int fd;
 	struct upgraded *previous, *next;
+	bool done; /* by whoever has its WebSocket: the connection's own thread closes it */
 };
 
 /*
@@ -28,6 +29,7 @@ struct api_server {
 	struct router *router;
 	struct MHD_Daemon *daemon;
 	pthread_mutex_t lock;
+	pthread_cond_t closing; /* an upgraded connection is done */
 	pthread_cond_t idle;
 	bool stopping;
 	struct request *active;

@@ -84,9 +84,8 @@ static struct upgraded *upgraded_add(struct api_server *server, int fd,
  * shut down a number that means another connection by then, nor stop
  * libmicrohttpd while this call is in it.
  */
-static void upgraded_close(void *data)
+static void upgraded_close(struct upgraded *upgraded)
 {
-	struct upgraded *upgraded = data;
 	struct api_server *server = upgraded->server;
 	pthread_mutex_lock(&server->lock);
 	if (upgraded->previous)
@@ -100,6 +99,26 @@ static void upgraded_close(void *data)
 		pthread_cond_broadcast(&server->idle);
 	pthread_mutex_unlock(&server->lock);
 	free(upgraded);
+}
+
+/* libmicrohttpd frees the connection when it is closed, and its thread must be out of the handler by then. */
+static void upgraded_done(void *data)
+{
+	struct upgraded *upgraded = data;
+	struct api_server *server = upgraded->server;
+	pthread_mutex_lock(&server->lock);
+	upgraded->done = true;
+	pthread_cond_broadcast(&server->closing);
+	pthread_mutex_unlock(&server->lock);
+}
+
+static void upgraded_wait(struct upgraded *upgraded)
+{
+	struct api_server *server = upgraded->server;
+	pthread_mutex_lock(&server->lock);
+	while (!upgraded->done)
+		pthread_cond_wait(&server->closing, &server->lock);
+	pthread_mutex_unlock(&server->lock);
 }
 
 static void make_blocking(int fd)
@@ -122,11 +141,12 @@ static void upgraded_run(void *data, struct MHD_Connection *connection, void *co
 	make_blocking(socket);
 	if (response->run_websocket) {
 		response->run_websocket(
-			websocket_create(socket, early, length, upgraded_close, upgraded),
+			websocket_create(socket, early, length, upgraded_done, upgraded),
 			response->data);
-		return;
+		upgraded_wait(upgraded);
+	} else {
+		response->run_fd(socket, response->data);
 	}
-	response->run_fd(socket, response->data);
 	upgraded_close(upgraded);
 }
 
