@@ -54,3 +54,9 @@ bool process_takes_signal(pid_t pid, int signal)
 	return status &&
 	       (in_mask(status, "\nSigCgt:", signal) || in_mask(status, "\nSigBlk:", signal));
 }
+
+void process_idle_disk(bool idle)
+{
+	enum { WHO_PROCESS = 1, CLASS_NONE = 0, CLASS_IDLE = 3, CLASS_SHIFT = 13 };
+	syscall(SYS_ioprio_set, WHO_PROCESS, 0, (idle ? CLASS_IDLE : CLASS_NONE) << CLASS_SHIFT);
+}

@@ -12,6 +12,9 @@ bool process_pidfd_wait(int pidfd, int timeout); /* whether it ended within @tim
 /* Start time of a process in clock ticks since boot (proc(5), stat field 22); 0 when it is gone. */
 unsigned long long process_start_time(pid_t pid);
 
+/* The calling thread gets the disk only when nobody else wants it (ioprio_set(2)); false: as everybody. */
+void process_idle_disk(bool idle);
+
 /**
  * process_takes_signal - whether it handles a signal or has it blocked (proc(5), SigCgt and SigBlk).
  * The first process of a pid namespace never gets one that it does not (pid_namespaces(7)).

@@ -162,11 +162,9 @@ static int store(struct moving *moving, struct error **error)
 
 static int make_top(struct moving *moving, struct error **error)
 {
-	char token[UUID_STR_LEN];
 	if (!storage_stacks(moving->pool.kind))
 		return 0;
-	instance_make_uuid(token);
-	moving->top = storage_layer_directory(token);
+	moving->top = storage_new_layer_directory();
 	return transfer_above(moving->transfer, moving->top, moving->row.id_base, error);
 }
 

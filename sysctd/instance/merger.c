@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -17,14 +16,11 @@
 #include "instance/internal.h"
 #include "log.h"
 #include "memory.h"
+#include "process.h"
 #include "server.h"
 #include "storage/storage.h"
 
 enum {
-	IOPRIO_WHO_PROCESS = 1,
-	IOPRIO_CLASS_NONE = 0, /* as everybody */
-	IOPRIO_CLASS_IDLE = 3,
-	IOPRIO_CLASS_SHIFT = 13,
 	/* While both are there, files have a link more, which some programs look at (cron). So what
 	 * a running instance has mounted is merged only below so many layers. */
 	MOST_WHILE_RUNNING = 32,
@@ -172,12 +168,6 @@ static int check_now(struct server *server, const struct layer_row *upper, struc
 
 /* ---- one merge ---- */
 
-/* ioprio_set(2), of this thread. */
-static void set_priority(int class)
-{
-	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, class << IOPRIO_CLASS_SHIFT);
-}
-
 /* With all locks held: nobody is between reading the old chain and using it. */
 static int replace(struct server *server, const struct layer_row *lower,
 		   const struct layer_row *upper, const char *directory, struct error **error)
@@ -201,14 +191,14 @@ static int put_in_place(struct merger *merger, const struct layer_row *lower,
 		return -1;
 	}
 	/* Who waits for a lock must not wait until nobody else wants the disk. */
-	set_priority(IOPRIO_CLASS_NONE);
+	process_idle_disk(false);
 	int result = check_mounted(&holders, upper->id, error);
 	if (result < 0)
 		storage_layer_abort(server->storage, lower->pool, directory);
 	else
 		result = replace(server, lower, upper, directory, error);
 	release(&holders, holders.count);
-	set_priority(IOPRIO_CLASS_IDLE);
+	process_idle_disk(true);
 	return result;
 }
 
@@ -216,9 +206,7 @@ static int merge(struct merger *merger, const struct layer_row *lower,
 		 const struct layer_row *upper, struct error **error)
 {
 	struct server *server = merger->server;
-	char token[UUID_STR_LEN];
-	instance_make_uuid(token);
-	cleanup_free char *directory = storage_layer_directory(token);
+	cleanup_free char *directory = storage_new_layer_directory();
 	/* Only its layers are stacked. */
 	const struct layer_place place = {"overlay", upper->pool, directory};
 	if (check_now(server, upper, error) < 0 ||
@@ -291,7 +279,7 @@ static void *run(void *data)
 	struct merger *merger = data;
 	struct pollfd event = {.fd = merger->wake, .events = POLLIN};
 	uint64_t count;
-	set_priority(IOPRIO_CLASS_IDLE); /* only when nobody else wants the disk */
+	process_idle_disk(true);
 	while (!merger->stopping) {
 		forget_skipped(merger);
 		while (!merger->stopping && merge_next(merger))

@@ -57,7 +57,6 @@ static const struct snapshot_row *find(const struct snapshot_list *list,
 static int read_all(struct refreshing *refreshing, bool snapshots, struct error **error)
 {
 	struct db *db = refreshing->source->server->db;
-	char token[UUID_STR_LEN];
 	if (db_instance_get_by_id(db, refreshing->source->id, &refreshing->from, error) < 0 ||
 	    db_instance_get_by_id(db, refreshing->target->id, &refreshing->row, error) < 0 ||
 	    db_object_get(db, &db_pools, refreshing->row.pool, &refreshing->pool, error) < 0 ||
@@ -67,11 +66,10 @@ static int read_all(struct refreshing *refreshing, bool snapshots, struct error 
 	    (db_snapshot_list(db, refreshing->source->id, &refreshing->wanted, error) < 0 ||
 	     db_snapshot_list(db, refreshing->target->id, &refreshing->present, error) < 0))
 		return -1;
-	instance_make_uuid(token);
 	refreshing->same_pool = strcmp(refreshing->from.pool, refreshing->row.pool) == 0;
 	refreshing->row.flat_layer = !storage_stacks(refreshing->pool.kind);
 	refreshing->place = (struct layer_place){refreshing->pool.kind, refreshing->pool.name,
-						 storage_layer_directory(token)};
+						 storage_new_layer_directory()};
 	return 0;
 }
 

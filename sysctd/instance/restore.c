@@ -90,12 +90,10 @@ static int swap(struct instance *instance, const struct snapshot_row *snapshot,
 	struct server *server = instance->server;
 	cleanup_layer_list struct layer_list chain = {0};
 	cleanup_object_row struct object_row pool = {0};
-	char token[UUID_STR_LEN];
-	instance_make_uuid(token);
 	if (db_layer_chain(server->db, snapshot->layer_id, &chain, error) < 0 ||
 	    db_object_get(server->db, &db_pools, row->pool, &pool, error) < 0)
 		return -1;
-	cleanup_free char *directory = storage_layer_directory(token);
+	cleanup_free char *directory = storage_new_layer_directory();
 	const struct layer_place place = {pool.kind, pool.name, directory};
 	row->flat_layer = !storage_stacks(pool.kind);
 	if (make_layer(server, &place, &chain.rows[0], row, error) < 0)

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include <uuid/uuid.h>
 
 #include "cleanup.h"
 #include "file.h"
@@ -83,38 +82,25 @@ int64_t storage_image_size(struct storage *storage, const char *pool, const char
 	return bytes;
 }
 
-static int copy_tree(const char *from, const char *to, struct error **error)
-{
-	cleanup_free char *source = memory_printf("%s/rootfs", from);
-	cleanup_free char *target = memory_printf("%s/rootfs", to);
-	cleanup_close int source_fd = open(source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_close int target_fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (source_fd < 0 || target_fd < 0)
-		return error_errno(error, errno, "opening %s", source_fd < 0 ? source : target);
-	cleanup_tree_copy struct tree_copy *copy =
-		tree_copy_new(steal_fd(&source_fd), steal_fd(&target_fd));
-	return tree_copy_run(copy, error) < 0 ? -1 : tree_copy_sync(copy, error);
-}
-
 /* With the lock held, so that two launches copy it once. */
 static int copy_here(struct server *server, const char *driver, const char *pool,
 		     const char *fingerprint, struct error **error)
 {
 	struct storage *storage = server->storage;
 	cleanup_free char *home = storage_image_path(storage, image_pool(server), fingerprint);
+	cleanup_free char *source = memory_printf("%s/rootfs", home);
 	char token[UUID_STR_LEN];
-	uuid_t uuid;
 	if (storage_image_exists(storage, pool, fingerprint))
 		return 0;
 	if (access(home, F_OK) < 0)
 		return error_set(error, ERROR_NOT_FOUND, "image %s is missing from pool %s",
 				 fingerprint, image_pool(server));
-	uuid_generate(uuid);
-	uuid_unparse_lower(uuid, token);
+	storage_make_token(token);
 	cleanup_free char *path = storage_image_begin(storage, pool, driver, token, error);
 	if (!path)
 		return -1;
-	if (copy_tree(home, path, error) == 0)
+	cleanup_free char *target = memory_printf("%s/rootfs", path);
+	if (storage_copy_tree(source, target, error) == 0)
 		return storage_image_commit(storage, pool, token, fingerprint, error);
 	storage_image_abort(storage, pool, token);
 	return error_prefix(error, "copying image %.12s to pool %s", fingerprint, pool);

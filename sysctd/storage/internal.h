@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <uuid/uuid.h>
 
 #include "storage/storage.h"
 #include "strbuf.h"
@@ -44,6 +45,15 @@ json_t *storage_layers_list(struct storage *storage, const struct layer_list *ch
 void storage_read_mounted(const struct server *server, struct strbuf *text);
 bool storage_layer_is_mounted(const struct strbuf *mounted, const char *path);
 
+/* A name that nobody has, for ".new-TOKEN". */
+void storage_make_token(char token[static UUID_STR_LEN]);
+
+/* The tree of a layer: "rootfs" in the directory of a flat one, else "upper". The caller frees it. */
+char *storage_layer_tree(const struct storage *storage, const struct layer_row *layer);
+
+/* What is in the directory @from is copied into the empty directory @to, and is on the disk. */
+int storage_copy_tree(const char *from, const char *to, struct error **error);
+
 /* Removes a directory with a tree in it, subvolumes among it. Missing is no error. */
 int storage_remove_at(int dirfd, const char *name, struct error **error);
 
@@ -52,9 +62,6 @@ int storage_make_fresh(const char *path, struct error **error);
 
 /* At start: pools that were being made or removed when the daemon died go. */
 int storage_pools_repair(struct server *server, struct error **error);
-
-/* Of the thread that calls it: it gets the disk only when nobody else wants it. */
-void storage_lower_priority(void);
 
 /* Bytes of an image's tree on the disk, counted when it is asked for the first time; -1: it cannot be. */
 int64_t storage_image_size(struct storage *storage, const char *pool, const char *fingerprint);

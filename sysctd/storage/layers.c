@@ -27,6 +27,20 @@ char *storage_layer_directory(const char *token)
 	return memory_printf("%s/%s", storage_kind_directory(STORAGE_LAYERS), token);
 }
 
+void storage_make_token(char token[static UUID_STR_LEN])
+{
+	uuid_t uuid;
+	uuid_generate(uuid);
+	uuid_unparse_lower(uuid, token);
+}
+
+char *storage_new_layer_directory(void)
+{
+	char token[UUID_STR_LEN];
+	storage_make_token(token);
+	return storage_layer_directory(token);
+}
+
 char *storage_pending_directory(const char *token)
 {
 	return memory_printf("%s/" STORAGE_NEW "%s", storage_kind_directory(STORAGE_LAYERS), token);
@@ -42,7 +56,7 @@ char *storage_layer_path(const struct storage *storage, const struct layer_row *
 	return memory_printf("%s/%s/%s", storage->root, layer->pool, layer->directory);
 }
 
-static char *tree_path(const struct storage *storage, const struct layer_row *layer)
+char *storage_layer_tree(const struct storage *storage, const struct layer_row *layer)
 {
 	return memory_printf("%s/%s/%s/%s", storage->root, layer->pool, layer->directory,
 			     layer->flat ? "rootfs" : "upper");
@@ -144,7 +158,7 @@ static struct tree_copy *open_copy(const char *from, const char *to, struct erro
 	return NULL;
 }
 
-static int run_copy(const char *from, const char *to, struct error **error)
+int storage_copy_tree(const char *from, const char *to, struct error **error)
 {
 	cleanup_tree_copy struct tree_copy *copy = open_copy(from, to, error);
 	return copy && tree_copy_run(copy, error) == 0 ? tree_copy_sync(copy, error) : -1;
@@ -158,7 +172,7 @@ static int copy_flat(const struct storage_driver *driver, const char *from, cons
 	cleanup_free char *target = memory_printf("%s/rootfs", path);
 	if (same_pool && driver->tree_clone)
 		return driver->tree_clone(from, path, error);
-	return driver->tree_create(path, error) < 0 ? -1 : run_copy(source, target, error);
+	return driver->tree_create(path, error) < 0 ? -1 : storage_copy_tree(source, target, error);
 }
 
 static char *find_image(struct server *server, const char *pool, const char *fingerprint,
@@ -204,7 +218,7 @@ int storage_layer_above(struct storage *storage, const struct layer_place *place
 			const struct layer_row *below, uint32_t id_base, struct error **error)
 {
 	const struct storage_driver *driver;
-	cleanup_free char *tree = tree_path(storage, below);
+	cleanup_free char *tree = storage_layer_tree(storage, below);
 	cleanup_free char *path = begin(storage, place, &driver, error);
 	if (!path)
 		return -1;
@@ -223,7 +237,7 @@ int storage_layer_empty(struct storage *storage, const struct layer_place *place
 struct tree_copy *storage_layer_copy(struct storage *storage, const struct layer_place *place,
 				     const struct layer_row *source, struct error **error)
 {
-	cleanup_free char *from = tree_path(storage, source);
+	cleanup_free char *from = storage_layer_tree(storage, source);
 	cleanup_free char *path = storage_new_path(storage, place->pool, place->directory);
 	cleanup_free char *to = memory_printf("%s/%s", path, source->flat ? "rootfs" : "upper");
 	int made = source->flat
@@ -277,7 +291,7 @@ void storage_layer_abort(struct storage *storage, const char *pool, const char *
 
 static json_t *describe_flat(const struct storage *storage, const struct layer_row *layer)
 {
-	cleanup_free char *path = tree_path(storage, layer);
+	cleanup_free char *path = storage_layer_tree(storage, layer);
 	return json_pack("{s:s, s:s, s:I}", "driver", "bind", "path", path, "base",
 			 (json_int_t)layer->id_base);
 }
@@ -307,7 +321,7 @@ static json_t *list_lower(struct storage *storage, const struct layer_list *chai
 	const struct layer_row *lowest = &chain->rows[chain->count - 1];
 	json_t *lower = json_array();
 	for (size_t i = first; i < chain->count; i++) {
-		cleanup_free char *below = tree_path(storage, &chain->rows[i]);
+		cleanup_free char *below = storage_layer_tree(storage, &chain->rows[i]);
 		add_lower(lower, below, chain->rows[i].id_base);
 	}
 	if (lowest->flat || add_image(storage, lowest, lower, error) == 0)

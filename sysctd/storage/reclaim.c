@@ -3,16 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "file.h"
 #include "log.h"
 #include "memory.h"
+#include "process.h"
 #include "storage/internal.h"
-
-enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_CLASS_IDLE = 3, IOPRIO_CLASS_SHIFT = 13 };
 
 static bool stopping(struct storage *storage)
 {
@@ -73,16 +71,10 @@ static void reclaim_all(struct storage *storage)
 		}
 }
 
-/* ioprio_set(2) */
-void storage_lower_priority(void)
-{
-	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE << IOPRIO_CLASS_SHIFT);
-}
-
 static void *reclaimer(void *data)
 {
 	struct storage *storage = data;
-	storage_lower_priority();
+	process_idle_disk(true);
 	pthread_mutex_lock(&storage->lock);
 	while (!storage->stopping) {
 		if (!storage->pending) {

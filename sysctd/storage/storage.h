@@ -42,6 +42,7 @@ struct layer_place {
 
 /* "layers/TOKEN" and "instances/UUID"; the caller frees them. */
 char *storage_layer_directory(const char *token);
+char *storage_new_layer_directory(void); /* with a token that nobody has */
 char *storage_instance_directory(const char *uuid);
 
 /* That of "layers/TOKEN" until storage_layer_commit(), to be read from. */

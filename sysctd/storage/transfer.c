@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <uuid/uuid.h>
 
 #include "cleanup.h"
 #include "memory.h"
@@ -158,18 +157,14 @@ static int make(struct transfer *transfer, struct made *made, bool *onto, struct
 int transfer_add(struct transfer *transfer, const struct layer_list *chain, const char *directory,
 		 struct error **error)
 {
-	char token[UUID_STR_LEN];
-	uuid_t uuid;
 	bool onto = false;
-	uuid_generate(uuid);
-	uuid_unparse_lower(uuid, token);
 	transfer->made = memory_realloc(transfer->made,
 					(size_t)(transfer->count + 1) * sizeof(*transfer->made));
 	struct made *made = &transfer->made[transfer->count++];
 	*made = (struct made){
 		.row.pool = transfer->pool->name,
 		.row.directory =
-			directory ? memory_strdup(directory) : storage_layer_directory(token),
+			directory ? memory_strdup(directory) : storage_new_layer_directory(),
 		.given = directory,
 	};
 	int source = storage_view_open(transfer->server->storage, chain, error);

@@ -15,6 +15,7 @@
 #include "db/objects.h"
 #include "log.h"
 #include "memory.h"
+#include "process.h"
 #include "server.h"
 #include "storage/internal.h"
 #include "storage/tree_size.h"
@@ -51,8 +52,7 @@ static int64_t monotonic(void)
 
 static int64_t count_layer(struct server *server, const struct layer_row *layer)
 {
-	cleanup_free char *path = storage_layer_path(server->storage, layer);
-	cleanup_free char *tree = memory_printf("%s/%s", path, layer->flat ? "rootfs" : "upper");
+	cleanup_free char *tree = storage_layer_tree(server->storage, layer);
 	return tree_size(tree);
 }
 
@@ -161,7 +161,7 @@ static void count_wanted(struct usage_counter *counter)
 static void *run(void *data)
 {
 	struct usage_counter *counter = data;
-	storage_lower_priority();
+	process_idle_disk(true);
 	pthread_mutex_lock(&counter->lock);
 	while (!counter->stopping) {
 		if (!counter->pending) {

@@ -1,7 +1,6 @@
 /* Layers of volumes, between ".new-TOKEN" and their row (internal.h). */
 #include <stdlib.h>
 #include <string.h>
-#include <uuid/uuid.h>
 
 #include "cleanup.h"
 #include "db/objects.h"
@@ -16,15 +15,6 @@ void volume_layer_clear(struct volume_layer *layer)
 	free(layer->pool);
 	free(layer->directory);
 	*layer = (struct volume_layer){0};
-}
-
-static char *make_directory(void)
-{
-	uuid_t uuid;
-	char token[UUID_STR_LEN];
-	uuid_generate(uuid);
-	uuid_unparse_lower(uuid, token);
-	return storage_layer_directory(token);
 }
 
 /* From another pool file by file, whatever the driver could do inside of one. */
@@ -62,7 +52,7 @@ int volume_layer_make(struct server *server, const char *pool, int64_t like,
 	if (db_object_get(server->db, &db_pools, pool, &row, error) < 0 ||
 	    storage_pool_require(server, pool, error) < 0)
 		return -1;
-	*layer = (struct volume_layer){memory_strdup(pool), make_directory(), false};
+	*layer = (struct volume_layer){memory_strdup(pool), storage_new_layer_directory(), false};
 	const struct layer_place place = {row.kind, layer->pool, layer->directory};
 	if (fill(server, &place, like, error) < 0)
 		return -1;
