@@ -119,9 +119,7 @@ daemon_start
 is "$(dead)" "$dead_before" "also after a daemon that was killed"
 ok sysct config set box user.note=changed
 is "$(picture box)" "$wanted" "after a change of the configuration"
-sysct exec box -- reboot
-rebooted() { [ "$(instance_init_pid box)" != "$pid" ] && sysct exec box -- true; }
-ok -n "a reboot from inside" wait_until 20 rebooted
+ok -n "a reboot from inside" reboots box
 is "$(picture box)" "$wanted" "mounts the same layers again"
 is "$(dead)" "$dead_before" "which are all there"
 ok sysct stop -f box

@@ -40,11 +40,12 @@ is "$(sysct exec mac -- cat /sys/class/net/eth0/address)" 00:16:3e:01:02:03 "a m
 # The address is given each time: a DHCP client that starts takes it away.
 reaches() { inside mac "ip addr add 192.0.2.10/24 dev eth0 2>/dev/null; ip link set eth0 up; ping -c 1 -W 1 192.0.2.1"; }
 ok -n "it reaches the wire" wait_until 10 reaches
-ok -n "which reaches it" outside_reaches 192.0.2.10
-like "$(sysct info mac)" '192\.0\.2\.10' "info shows its address"
-inside mac "reboot"
-wait_until 20 inside mac "test -e /sys/class/net/eth0" || true
-is "$(sysct exec mac -- cat /sys/class/net/eth0/address)" 00:16:3e:01:02:03 "a reboot from inside makes it again"
+reached() { reaches && outside_reaches 192.0.2.10; }
+ok -n "which reaches it" wait_until 10 reached
+shows_address() { reaches && sysct info mac | grep -F 192.0.2.10; }
+ok -n "info shows its address" wait_until 10 shows_address
+ok -n "a reboot from inside" reboots mac
+is "$(sysct exec mac -- cat /sys/class/net/eth0/address)" 00:16:3e:01:02:03 "makes it again"
 sysct config device add mac eth1 nic nictype=macvlan parent=lan0 mode=private name=second mtu=1400
 is "$(sysct exec mac -- cat /sys/class/net/second/mtu)" 1400 "one is plugged in while it runs"
 sysct config device remove mac eth1
@@ -99,8 +100,8 @@ ok -n "and by IPv6" wait_until 10 busybox ping -c 1 -W 1 2001:db8:3::20
 ok -n "so does the wire, for which the host answers" wait_until 10 outside_reaches 192.0.2.20
 ok -n "by IPv6" wait_until 10 outside_reaches 2001:db8:3::20
 like "$(sysct info routed)" '192\.0\.2\.20' "info shows it"
-inside routed reboot
-ok -n "a reboot from inside keeps it" wait_until 20 outside_reaches 192.0.2.20
+ok -n "a reboot from inside" reboots routed
+ok -n "keeps it" wait_until 20 outside_reaches 192.0.2.20
 like "$(ip neighbour show proxy dev lan0)" '192\.0\.2\.20' "the host answers by proxy entries"
 sysct stop --force routed
 is "$(ip neighbour show proxy dev lan0)" "" "which go with the instance"
@@ -135,8 +136,8 @@ is "$(inside owner cat /sys/class/net/port/address /sys/class/net/port/mtu | tr 
 fails -n "another cannot have it" sysct launch busybox thief -d eth0,type=nic,nictype=physical,parent=phys0
 like "$(cat "$TAP_OUTPUT")" 'another running instance has the interface "phys0"' "and is told"
 sysct delete --force thief 2>/dev/null || true
-inside owner reboot
-ok -n "a reboot from inside keeps it" wait_until 20 inside owner "test -e /sys/class/net/port"
+ok -n "a reboot from inside" reboots owner
+ok -n "keeps it" inside owner "test -e /sys/class/net/port"
 inside owner "ip link set port down; ip link set port name renamed"
 sysct config set owner user.note=1
 sysct stop --force owner

@@ -177,10 +177,7 @@ is "$(used_by default renamed)" '["/1.0/instances/box","/1.0/profiles/shared"]' 
 complains 'in use by instance box, profile shared' volume delete default renamed
 sysct profile remove box shared
 ok volume detach-profile default renamed shared
-init=$(instance_init_pid box)
-rebooted() { [ "$(instance_init_pid box)" != "$init" ] && [ "$(instance_init_pid box)" != 0 ]; }
-sysct exec box -- reboot
-ok -n "a reboot from inside" wait_until 20 rebooted
+ok -n "a reboot from inside" reboots box
 is "$(inside box 'cat /data/file')" box "has the volume"
 daemon_stop
 daemon_start

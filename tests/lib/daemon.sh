@@ -62,6 +62,19 @@ boot_ended() {
 	esac
 }
 
+# reboots NAME: by its own reboot, whose exec may end before it can say how; returns when the next init runs commands.
+reboots() {
+	local before
+	before=$(instance_init_pid "$1")
+	sysct exec "$1" -- reboot >/dev/null 2>&1 || true
+	wait_until 60 rebooted "$1" "$before"
+}
+
+rebooted() { # NAME PID: the init of before
+	local now
+	now=$(instance_init_pid "$1") && [ "$now" -gt 0 ] && [ "$now" != "$2" ] && sysct exec "$1" -- true
+}
+
 # instance_status NAME: "Running"; "" when there is no such instance.
 instance_status() {
 	sysct query "/1.0/instances/$1/state" 2>/dev/null | sed -n 's/^  "status": "\(.*\)",$/\1/p'
