@@ -8,7 +8,6 @@
 #include "cleanup.h"
 #include "fault.h"
 #include "file.h"
-#include "image/store.h"
 #include "instance/internal.h"
 #include "log.h"
 #include "memory.h"
@@ -27,10 +26,6 @@ int instance_destroy(struct instance *instance, struct error **error)
 	fault_point("delete.row");
 	storage_tidy(server);
 	backups_tidy(server);
-	fault_point("delete.discarded");
-	/* It may have been the last one of an image that was deleted before; else the next start sees it. */
-	if (row.image)
-		image_store_release(server, row.image, NULL);
 	nics_release(server, row.uuid);
 	file_remove_tree_at(AT_FDCWD, log, NULL);
 	pthread_mutex_lock(&instance->lock);

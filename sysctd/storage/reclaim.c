@@ -10,6 +10,7 @@
 #include "log.h"
 #include "memory.h"
 #include "process.h"
+#include "server.h"
 #include "storage/internal.h"
 
 static bool stopping(struct storage *storage)
@@ -44,9 +45,14 @@ static size_t count_deleted(const char *path)
 	return count;
 }
 
-size_t storage_pool_pending(const struct storage *storage, const char *pool)
+size_t storage_pool_pending(const struct server *server, const char *pool)
 {
+	const struct storage *storage = server->storage;
+	cleanup_layer_list struct layer_list dead = {0};
 	size_t count = 0;
+	if (db_layers_dead(server->db, &dead, NULL) == 0)
+		for (size_t i = 0; i < dead.count; i++)
+			count += strcmp(dead.rows[i].pool, pool) == 0;
 	for (int kind = 0; kind < STORAGE_KIND_COUNT; kind++) {
 		cleanup_free char *path = memory_printf("%s/%s/%s", storage->root, pool,
 							storage_kind_directory(kind));

@@ -110,8 +110,8 @@ json_t *storage_layers_describe(struct storage *storage, const struct layer_list
  * those that a running instance has mounted stay until it has ended (layers_used.c). */
 int storage_layers_sweep(struct server *server, struct error **error);
 
-/* The same after a change that is stored already: what cannot go now goes at the next time. What is only
- * there because of a layer above it is merged in the background then. */
+/* Has that done in the background, after a change that is stored already, and what is only there because of
+ * a layer above it merged (instance/merger.h). */
 void storage_tidy(struct server *server);
 
 /* ---- unpacked images ---- */
@@ -166,7 +166,7 @@ struct storage_space {
 	uint64_t inodes_total, inodes_used;
 };
 /* How many trees of the pool wait to be removed. */
-size_t storage_pool_pending(const struct storage *storage, const char *pool);
+size_t storage_pool_pending(const struct server *server, const char *pool);
 
 int storage_pool_space(struct storage *storage, const char *pool, struct storage_space *space,
 		       struct error **error);
