@@ -6,9 +6,11 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -17,7 +19,7 @@
 #include "cleanup.h"
 #include "file.h"
 
-enum { CLIENTS = 4, CONNECTIONS = 300, TIMEOUT = 20000 };
+enum { CLIENTS = 4, CONNECTIONS = 2000, TIMEOUT = 20000 };
 
 struct fixture {
 	struct sockaddr_un address;
@@ -25,9 +27,18 @@ struct fixture {
 	struct api_server *server;
 };
 
+/* At another moment each time, for a mistake needs its own. */
+static void spin(void)
+{
+	static atomic_uint count;
+	for (volatile unsigned i = count++ % 100 * 200; i > 0; i--)
+		;
+}
+
 static void *close_soon(void *data)
 {
 	struct websocket *websocket = data;
+	spin();
 	websocket_send(websocket, WEBSOCKET_TEXT, "bye", 3, NULL);
 	websocket_free(websocket);
 	return NULL;
@@ -80,6 +91,8 @@ static bool talk(const struct fixture *fixture)
 	size_t length = 0;
 	ssize_t count;
 	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_sec = 20},
+		   sizeof(struct timeval));
 	if (connect(fd, (const struct sockaddr *)&fixture->address, sizeof(fixture->address)) < 0 ||
 	    file_write_all(fd, hello, sizeof(hello) - 1) < 0)
 		return false;
