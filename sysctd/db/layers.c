@@ -94,6 +94,49 @@ int db_layer_create(struct db *db, struct layer_row *layer, struct error **error
 	return db_end(db, layer_create(&db->writer, layer, error), error);
 }
 
+/* What others have below them stays as it is. */
+static int share(struct connection *connection, const struct layer_row *found,
+		 const struct layer_row *layer, struct error **error)
+{
+	static const char sql[] =
+		"SELECT 1 FROM storage_layers l WHERE l.id = ?1 AND (l.dead = 1"
+		" OR l.id IN (SELECT layer_id FROM instances WHERE layer_id IS NOT NULL)"
+		" OR l.id IN (SELECT layer_id FROM storage_volumes))";
+	int64_t number;
+	int written = query_find_number(connection, sql, VALUES(NUMBER(found->id)), &number, error);
+	if (written < 0)
+		return -1;
+	if (!written && found->parent_id == layer->parent_id && found->id_base == layer->id_base &&
+	    found->flat == layer->flat)
+		return 0;
+	return error_set(error, ERROR_EXISTS, "%s in pool %s is used otherwise by now",
+			 layer->directory, layer->pool);
+}
+
+static int recover(struct connection *connection, struct layer_row *layer, bool written,
+		   struct error **error)
+{
+	static const char sql[] = SELECT_LAYERS " WHERE p.name = ?1 AND l.directory = ?2";
+	cleanup_layer_list struct layer_list list = {0};
+	if (read_rows(connection, sql, VALUES(TEXT(layer->pool), TEXT(layer->directory)), &list,
+		      error) < 0)
+		return -1;
+	if (list.count == 0)
+		return layer_create(connection, layer, error);
+	if (written)
+		return error_set(error, ERROR_EXISTS, "%s in pool %s belongs to another one",
+				 layer->directory, layer->pool);
+	layer->id = list.rows[0].id;
+	return share(connection, &list.rows[0], layer, error);
+}
+
+int db_layer_recover(struct db *db, struct layer_row *layer, bool written, struct error **error)
+{
+	if (db_begin(db, DB_DURABLE, error) < 0)
+		return -1;
+	return db_end(db, recover(&db->writer, layer, written, error), error);
+}
+
 int db_layers_bury(struct db *db, struct error **error)
 {
 	if (db_begin(db, DB_VOLATILE, error) < 0)

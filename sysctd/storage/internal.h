@@ -12,6 +12,9 @@
 #define STORAGE_NEW	".new-"
 #define STORAGE_DELETED ".del-"
 
+/* In a pool: what sysctd/recover says of its instances, volumes and images. */
+#define STORAGE_DESCRIPTIONS "backups"
+
 enum storage_kind { STORAGE_IMAGES, STORAGE_INSTANCES, STORAGE_LAYERS, STORAGE_KIND_COUNT };
 
 struct storage {
@@ -26,6 +29,10 @@ struct storage {
 	bool reclaimer_runs;
 	bool pending; /* something may wait to be removed */
 	bool stopping;
+	json_t *guarded; /* pools: {name: true} */
+	/* Waits for what must be done before anything is removed; false: the daemon stops. */
+	bool (*settle)(void *data);
+	void *settle_data;
 };
 
 const char *storage_kind_directory(enum storage_kind kind); /* "images" */
@@ -59,6 +66,13 @@ int storage_remove_at(int dirfd, const char *name, struct error **error);
 
 /* Makes an empty directory, in place of a half made one with the same name. */
 int storage_make_fresh(const char *path, struct error **error);
+
+/* Mounted, checked and with its directories. */
+int storage_pool_bring_up(const struct storage *storage, const struct object_row *row,
+			  struct error **error);
+
+/* pool.json of what is mounted as the pool, a new reference; NULL: there is none. */
+json_t *storage_pool_marker(const struct storage *storage, const char *name);
 
 /* At start: pools that were being made or removed when the daemon died go. */
 int storage_pools_repair(struct server *server, struct error **error);

@@ -10,6 +10,7 @@
 #include "file.h"
 #include "log.h"
 #include "memory.h"
+#include "recover/recover.h"
 #include "server.h"
 #include "storage/internal.h"
 
@@ -34,6 +35,8 @@ static int repair_new(struct server *server, const char *pool, const char *uuid,
 		log_event(LOG_LEVEL_INFO, row->name, "finishing the creation of its volume");
 		return storage_layer_commit(server->storage, pool, directory, error);
 	}
+	if (storage_pool_is_guarded(server->storage, pool))
+		return 0;
 	log_event(LOG_LEVEL_INFO, NULL, "removing half made volume %s", uuid);
 	storage_layer_abort(server->storage, pool, directory);
 	return 0;
@@ -92,9 +95,9 @@ static int repair_layer(struct server *server, const char *pool, const char *nam
 		return -1;
 	if (is_new && known)
 		return storage_layer_commit(server->storage, pool, directory, error);
-	if (is_new)
+	if (is_new && !storage_pool_is_guarded(server->storage, pool))
 		storage_layer_abort(server->storage, pool, directory);
-	else if (!known)
+	else if (!is_new && !known)
 		log_event(LOG_LEVEL_WARNING, NULL,
 			  "layer %s in pool %s belongs to nothing in the database; left alone",
 			  name, pool);
@@ -152,7 +155,7 @@ static void repair_images(struct server *server, const char *pool)
 	cleanup_free char *path = storage_path(server->storage, pool, STORAGE_IMAGES, "", "");
 	cleanup_dir DIR *dir = opendir(path);
 	struct dirent *entry;
-	while (dir && (entry = readdir(dir)))
+	while (dir && !storage_pool_is_guarded(server->storage, pool) && (entry = readdir(dir)))
 		if (has_prefix(entry->d_name, STORAGE_NEW))
 			storage_image_abort(server->storage, pool,
 					    entry->d_name + strlen(STORAGE_NEW));
@@ -170,6 +173,7 @@ int storage_repair(struct server *server, struct error **error)
 		const struct object_row *pool = &pools.rows[i];
 		if (!storage_pool_available(server->storage, pool->name))
 			continue;
+		recovery_examine(server, pool->name);
 		repair_images(server, pool->name);
 		if (repair_volumes(server, pool->name, &list, error) < 0 ||
 		    repair_layers(server, pool->name, error) < 0)

@@ -171,6 +171,31 @@ size_t storage_pool_pending(const struct storage *storage, const char *pool);
 int storage_pool_space(struct storage *storage, const char *pool, struct storage_space *space,
 		       struct error **error);
 
+/* ---- what a lost database has left (sysctd/recover) ---- */
+
+/* The directory in a pool with descriptions of what lies there; the caller frees it. */
+char *storage_descriptions(const struct storage *storage, const char *pool);
+
+/* Whether nothing is removed that is not known: somebody's, who is to be recovered, may need it. */
+void storage_pool_guard(struct storage *storage, const char *pool, bool guard);
+bool storage_pool_is_guarded(struct storage *storage, const char *pool);
+bool storage_any_guarded(struct storage *storage);
+
+/* Before ".del-" directories are removed, @settle is called, and may wait; false: not now. */
+void storage_reclaim_after(struct storage *storage, bool (*settle)(void *data), void *data);
+
+/**
+ * storage_pool_attach - a pool that no row knows is mounted in its place.
+ * @row: its name, and what is known of its driver ("" for nothing) and source; the rest is filled, as it says
+ * of itself. @mounted: to be undone by storage_pool_detach() unless it is taken. On failure nothing is changed.
+ */
+int storage_pool_attach(struct server *server, struct object_row *row, bool *mounted,
+			struct error **error);
+void storage_pool_detach(struct server *server, const char *name);
+
+/* Makes a row of it. */
+int storage_pool_take(struct server *server, struct object_row *row, struct error **error);
+
 /**
  * storage_repair - after a start: bring directories and rows together.
  * ".new-" without a row is removed, with one it is committed; ".del-" is
