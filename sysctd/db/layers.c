@@ -94,23 +94,47 @@ int db_layer_create(struct db *db, struct layer_row *layer, struct error **error
 	return db_end(db, layer_create(&db->writer, layer, error), error);
 }
 
+static int check_alive(struct connection *connection, const struct layer_row *layer,
+		       struct error **error)
+{
+	int64_t number;
+	int dead = query_find_number(connection,
+				     "SELECT 1 FROM storage_layers WHERE id = ?1 AND dead = 1",
+				     VALUES(NUMBER(layer->id)), &number, error);
+	return dead > 0 ? error_set(error, ERROR_BUSY, "%s is being removed", layer->directory)
+			: dead;
+}
+
+/* Nobody writes into it, since two have it below them. */
+static int check_unwritten(struct connection *connection, const struct layer_row *layer,
+			   struct error **error)
+{
+	static const char sql[] =
+		"SELECT 'instance', name FROM instances WHERE layer_id = ?1"
+		" UNION ALL SELECT 'volume', name FROM storage_volumes WHERE layer_id = ?1";
+	cleanup_query struct query query = {0};
+	if (query_start(&query, connection, sql, VALUES(NUMBER(layer->id)), error) < 0)
+		return -1;
+	int written = query_next(&query, error);
+	return written > 0
+		       ? error_set(error, ERROR_EXISTS,
+				   "%s is below it, which %s \"%s\" writes into", layer->directory,
+				   query_peek(&query, 0), query_peek(&query, 1))
+		       : written;
+}
+
 /* What others have below them stays as it is. */
 static int share(struct connection *connection, const struct layer_row *found,
 		 const struct layer_row *layer, struct error **error)
 {
-	static const char sql[] =
-		"SELECT 1 FROM storage_layers l WHERE l.id = ?1 AND (l.dead = 1"
-		" OR l.id IN (SELECT layer_id FROM instances WHERE layer_id IS NOT NULL)"
-		" OR l.id IN (SELECT layer_id FROM storage_volumes))";
-	int64_t number;
-	int written = query_find_number(connection, sql, VALUES(NUMBER(found->id)), &number, error);
-	if (written < 0)
+	if (check_alive(connection, found, error) < 0 ||
+	    check_unwritten(connection, found, error) < 0)
 		return -1;
-	if (!written && found->parent_id == layer->parent_id && found->id_base == layer->id_base &&
+	if (found->parent_id == layer->parent_id && found->id_base == layer->id_base &&
 	    found->flat == layer->flat)
 		return 0;
-	return error_set(error, ERROR_EXISTS, "%s in pool %s is used otherwise by now",
-			 layer->directory, layer->pool);
+	return error_set(error, ERROR_EXISTS, "%s is below it, and above something else by now",
+			 layer->directory);
 }
 
 static int recover(struct connection *connection, struct layer_row *layer, bool written,

@@ -64,11 +64,15 @@ static void drop_strangers(struct server *server)
 	cleanup_free char *path = memory_printf("%s/instances", server->paths.run);
 	cleanup_dir DIR *dir = opendir(path);
 	struct dirent *entry;
+	bool searched = false;
 	while (dir && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
 			continue;
 		cleanup_instance struct instance *known =
 			instance_find(server, entry->d_name, NULL);
+		if (!known && !searched)
+			recovery_search(server);
+		searched = searched || !known;
 		if (known || recovery_is_lost(server, entry->d_name))
 			continue;
 		cleanup_free char *directory = memory_printf("%s/%s", path, entry->d_name);

@@ -11,6 +11,7 @@
 #include "db/snapshots.h"
 #include "db/volumes.h"
 #include "recover/recover.h"
+#include "storage/storage.h"
 
 #define POOLS_FILE "pools.yaml"
 
@@ -97,8 +98,8 @@ void recover_item_clear(struct recover_item *item);
 
 struct recover_pool {
 	struct object_row row;
-	bool known;   /* by the database */
-	bool mounted; /* by us */
+	bool known;			   /* by the database */
+	struct pool_attachment attachment; /* to be undone, unless it is taken */
 };
 
 struct recover_set {

@@ -81,6 +81,15 @@ void recovery_examine(struct server *server, const char *pool)
 			  pool, count);
 }
 
+void recovery_search(struct server *server)
+{
+	struct recover_set set;
+	if (recover_set_fill(&set, server, NULL, true, NULL) == 0)
+		for (size_t i = 0; i < set.count; i++)
+			note_lost(server->recovery, &set.items[i]);
+	recover_set_clear(&set, server);
+}
+
 bool recovery_is_lost(struct server *server, const char *name)
 {
 	struct recovery *recovery = server->recovery;
@@ -164,7 +173,7 @@ static int take_pools(struct recover_set *set, struct server *server, struct err
 		if (storage_pool_take(server, &pool->row, error) < 0)
 			return error_prefix(error, "pool %s", pool->row.name);
 		/* It is the database's now. */
-		pool->mounted = false;
+		pool->attachment = (struct pool_attachment){.made = false};
 		storage_pool_guard(server->storage, pool->row.name, true);
 		log_event(LOG_LEVEL_INFO, NULL, "recovered pool %s", pool->row.name);
 		fault_point("recover.pool");

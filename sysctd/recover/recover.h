@@ -35,7 +35,10 @@ void recovery_free(struct recovery *recovery);
 /* A pool is at hand that was not: whether it has something of another database, and all it shall have. */
 void recovery_examine(struct server *server, const char *pool);
 
-/* Whether an instance of that name was found by recovery_examine(). */
+/* Looks for lost instances in all pools that can be found, known or not. */
+void recovery_search(struct server *server);
+
+/* Whether an instance of that name was found by recovery_examine() or recovery_search(). */
 bool recovery_is_lost(struct server *server, const char *name);
 
 /* ERROR_BUSY for the name of a lost instance that runs. */

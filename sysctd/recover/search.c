@@ -184,7 +184,8 @@ static int add_unknown(struct recover_set *set, struct server *server, const jso
 					    .kind = memory_strdup(driver ? driver : ""),
 					    .config = render_map_field(object, "config", error),
 				    }};
-	if (pool.row.config && storage_pool_attach(server, &pool.row, &pool.mounted, error) == 0) {
+	if (pool.row.config &&
+	    storage_pool_attach(server, &pool.row, &pool.attachment, error) == 0) {
 		*add_pool(set) = pool;
 		return 0;
 	}
@@ -318,8 +319,7 @@ void recover_set_clear(struct recover_set *set, struct server *server)
 	for (size_t i = 0; i < set->count; i++)
 		recover_item_clear(&set->items[i]);
 	for (size_t i = 0; i < set->pool_count; i++) {
-		if (set->pools[i].mounted)
-			storage_pool_detach(server, set->pools[i].row.name);
+		storage_pool_detach(server, set->pools[i].row.name, &set->pools[i].attachment);
 		object_row_clear(&set->pools[i].row);
 	}
 	free(set->items);

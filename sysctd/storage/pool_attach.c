@@ -11,8 +11,9 @@
 #include "storage/pool_config.h"
 #include "storage/pool_source.h"
 
-/* What was said of it here counts, then what it says of itself. */
-static int take_marker(const struct storage *storage, struct object_row *row, struct error **error)
+/* What was said of it here counts, then what it says of itself. @given: of which driver it shall be. */
+static int take_marker(const struct storage *storage, struct object_row *row, bool given,
+		       struct error **error)
 {
 	json_t *marker = storage_pool_marker(storage, row->name);
 	const char *source = pool_config_get(row->config, "source");
@@ -25,7 +26,7 @@ static int take_marker(const struct storage *storage, struct object_row *row, st
 			error, ERROR_NOT_FOUND,
 			"there is no pool of sysct at %s (it would have a file pool.json)",
 			source ? source : "its place");
-	else if (strcmp(name, row->name) != 0 || (*row->kind && strcmp(driver, row->kind) != 0))
+	else if (strcmp(name, row->name) != 0 || (given && strcmp(driver, row->kind) != 0))
 		result = error_set(error, ERROR_INVALID,
 				   "at %s is the pool \"%s\" of the driver %s: give it that name "
 				   "and driver",
@@ -53,8 +54,51 @@ static int find_place(const struct storage *storage, struct object_row *row, str
 			 row->name);
 }
 
-static int attach_locked(struct server *server, struct object_row *row, bool *mounted,
-			 struct error **error)
+static void undo(const struct storage *storage, const char *name,
+		 const struct pool_attachment *attachment)
+{
+	cleanup_free char *path = pool_path(storage, name);
+	if (attachment->mounted)
+		pool_source_unmount(storage, name, false, NULL);
+	if (attachment->made)
+		rmdir(path);
+}
+
+static int mount_as(struct storage *storage, struct object_row *row, bool given,
+		    struct pool_attachment *attachment, struct error **error)
+{
+	cleanup_free char *path = pool_path(storage, row->name);
+	*attachment = (struct pool_attachment){
+		.mounted = !pool_is_mounted(storage, row->name) &&
+			   pool_config_get(row->config, "source"),
+		.made = access(path, F_OK) < 0,
+	};
+	if (pool_source_mount(storage, row, error) == 0 &&
+	    take_marker(storage, row, given, error) == 0)
+		return 0;
+	undo(storage, row->name, attachment);
+	return -1;
+}
+
+/* Any driver for directories mounts one; of the others each is tried. */
+static int mount_somehow(struct storage *storage, struct object_row *row,
+			 struct pool_attachment *attachment, struct error **error)
+{
+	bool device = pool_source_is_device(row);
+	int result = -1;
+	for (const struct storage_driver *const *at = storage_drivers(); *at && result < 0; at++) {
+		if (device != ((*at)->mount != NULL))
+			continue;
+		free(row->kind);
+		row->kind = memory_strdup((*at)->name);
+		error_free(error ? steal_pointer(error) : NULL);
+		result = mount_as(storage, row, false, attachment, error);
+	}
+	return result;
+}
+
+static int attach_locked(struct server *server, struct object_row *row,
+			 struct pool_attachment *attachment, struct error **error)
 {
 	struct storage *storage = server->storage;
 	cleanup_object_row struct object_row known = {0};
@@ -63,32 +107,27 @@ static int attach_locked(struct server *server, struct object_row *row, bool *mo
 				 row->name);
 	if (find_place(storage, row, error) < 0)
 		return -1;
-	*mounted = !pool_is_mounted(storage, row->name) && pool_config_get(row->config, "source");
-	if (pool_source_mount(storage, row, error) == 0 && take_marker(storage, row, error) == 0)
-		return 0;
-	if (*mounted)
-		pool_source_unmount(storage, row->name, false, NULL);
-	*mounted = false;
-	return -1;
+	return *row->kind ? mount_as(storage, row, true, attachment, error)
+			  : mount_somehow(storage, row, attachment, error);
 }
 
-int storage_pool_attach(struct server *server, struct object_row *row, bool *mounted,
-			struct error **error)
+int storage_pool_attach(struct server *server, struct object_row *row,
+			struct pool_attachment *attachment, struct error **error)
 {
-	*mounted = false;
 	if (pool_check_name(row->name, error) < 0 ||
 	    (*row->kind && !storage_driver_find(row->kind, error)))
 		return -1;
 	pthread_mutex_lock(&server->storage->pools);
-	int result = attach_locked(server, row, mounted, error);
+	int result = attach_locked(server, row, attachment, error);
 	pthread_mutex_unlock(&server->storage->pools);
 	return result < 0 ? error_prefix(error, "pool %s", row->name) : 0;
 }
 
-void storage_pool_detach(struct server *server, const char *name)
+void storage_pool_detach(struct server *server, const char *name,
+			 const struct pool_attachment *attachment)
 {
 	pthread_mutex_lock(&server->storage->pools);
-	pool_source_unmount(server->storage, name, false, NULL);
+	undo(server->storage, name, attachment);
 	pthread_mutex_unlock(&server->storage->pools);
 }
 

@@ -323,7 +323,8 @@ static int create_locked(struct server *server, struct object_row *row, struct e
 	if (access(note, F_OK) == 0 || access(path, F_OK) == 0)
 		return error_set(error, ERROR_BUSY,
 				 "%s is left of a pool that is no more: restart sysctd, which "
-				 "removes it, or move it away",
+				 "removes it, move it away, or, if the database was lost, bring it "
+				 "back by 'sysct admin recover'",
 				 path);
 	if (pool_source_plan(storage, row, &others, error) < 0 ||
 	    write_note(storage, row->name, error) < 0)

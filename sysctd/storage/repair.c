@@ -161,6 +161,27 @@ static void repair_images(struct server *server, const char *pool)
 					    entry->d_name + strlen(STORAGE_NEW));
 }
 
+static bool has_row(const struct object_list *pools, const char *name)
+{
+	for (size_t i = 0; i < pools->count; i++)
+		if (strcmp(pools->rows[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Pools of a lost database may be mounted still. */
+static void guard_strangers(struct storage *storage, const struct object_list *pools)
+{
+	cleanup_dir DIR *dir = opendir(storage->root);
+	struct dirent *entry;
+	while (dir && (entry = readdir(dir))) {
+		cleanup_free char *descriptions = storage_descriptions(storage, entry->d_name);
+		if (entry->d_name[0] != '.' && !has_row(pools, entry->d_name) &&
+		    access(descriptions, F_OK) == 0)
+			storage_pool_guard(storage, entry->d_name, true);
+	}
+}
+
 int storage_repair(struct server *server, struct error **error)
 {
 	cleanup_object_list struct object_list pools = {0};
@@ -169,6 +190,7 @@ int storage_repair(struct server *server, struct error **error)
 	    db_object_list(server->db, &db_pools, &pools, error) < 0 ||
 	    db_instance_list(server->db, &list, error) < 0)
 		return -1;
+	guard_strangers(server->storage, &pools);
 	for (size_t i = 0; i < pools.count; i++) {
 		const struct object_row *pool = &pools.rows[i];
 		if (!storage_pool_available(server->storage, pool->name))

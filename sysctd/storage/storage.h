@@ -184,14 +184,20 @@ bool storage_any_guarded(struct storage *storage);
 /* Before ".del-" directories are removed, @settle is called, and may wait; false: not now. */
 void storage_reclaim_after(struct storage *storage, bool (*settle)(void *data), void *data);
 
+/* What storage_pool_attach() did, to be undone. */
+struct pool_attachment {
+	bool mounted, made; /* a mount, the directory for it */
+};
+
 /**
  * storage_pool_attach - a pool that no row knows is mounted in its place.
  * @row: its name, and what is known of its driver ("" for nothing) and source; the rest is filled, as it says
- * of itself. @mounted: to be undone by storage_pool_detach() unless it is taken. On failure nothing is changed.
+ * of itself. storage_pool_detach() undoes it, unless it is taken. On failure nothing is changed.
  */
-int storage_pool_attach(struct server *server, struct object_row *row, bool *mounted,
-			struct error **error);
-void storage_pool_detach(struct server *server, const char *name);
+int storage_pool_attach(struct server *server, struct object_row *row,
+			struct pool_attachment *attachment, struct error **error);
+void storage_pool_detach(struct server *server, const char *name,
+			 const struct pool_attachment *attachment);
 
 /* Makes a row of it. */
 int storage_pool_take(struct server *server, struct object_row *row, struct error **error);
