@@ -21,7 +21,7 @@ struct recovery {
 	pthread_mutex_t recovering; /* held while pools are searched */
 	pthread_t thread;
 	bool runs;
-	json_t *written; /* of the thread: {"KIND-ID": path} */
+	json_t *written; /* of the thread: {"KIND-ID": {pool, path}} */
 
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t wake, settled;

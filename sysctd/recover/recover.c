@@ -72,6 +72,7 @@ void recovery_examine(struct server *server, const char *pool)
 	if (!server->recovery)
 		return;
 	size_t count = look(server, pool);
+	recovery_refresh(server->recovery);
 	storage_pool_guard(server->storage, pool, count > 0);
 	if (count)
 		log_event(LOG_LEVEL_WARNING, NULL,

@@ -319,8 +319,10 @@ void recover_set_clear(struct recover_set *set, struct server *server)
 	for (size_t i = 0; i < set->count; i++)
 		recover_item_clear(&set->items[i]);
 	for (size_t i = 0; i < set->pool_count; i++) {
-		storage_pool_detach(server, set->pools[i].row.name, &set->pools[i].attachment);
-		object_row_clear(&set->pools[i].row);
+		struct recover_pool *pool = &set->pools[i];
+		if (pool->attachment.mounted || pool->attachment.made)
+			storage_pool_detach(server, pool->row.name, &pool->attachment);
+		object_row_clear(&pool->row);
 	}
 	free(set->items);
 	free(set->pools);

@@ -4,7 +4,6 @@
  * for it but who removes what an old description names.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -13,7 +12,6 @@
 #include "cleanup.h"
 #include "db/changes.h"
 #include "db/layers_merge.h"
-#include "file.h"
 #include "image/store.h"
 #include "log.h"
 #include "memory.h"
@@ -37,47 +35,44 @@ static char *make_key(enum change_kind kind, int64_t id)
 	return memory_printf("%d-%lld", kind, (long long)id);
 }
 
-/* One that says something else, or lies in another place, now. */
+/* The file that told of it before, unless it is @but. */
 static void drop(struct recovery *recovery, const char *key, const char *but)
 {
-	const char *path = json_string_value(json_object_get(recovery->written, key));
+	const json_t *old = json_object_get(recovery->written, key);
+	const char *path = json_string_value(json_object_get(old, "path"));
+	bool written;
 	if (path && (!but || strcmp(path, but) != 0))
-		unlink(path);
+		storage_describe(recovery->server->storage,
+				 json_string_value(json_object_get(old, "pool")), path, NULL,
+				 &written, NULL);
 	json_object_del(recovery->written, key);
 }
 
-static int replace(const char *path, const char *text, struct error **error)
+/* A failure is told, and mended with the next change of anything. */
+static void fail(struct recovery *recovery, const char *pool, const char *file,
+		 const struct error *error)
 {
-	cleanup_free char *old = file_try_read_at(AT_FDCWD, path);
-	if (old && strcmp(old, text) == 0)
-		return 0;
-	cleanup_free char *directory = memory_strdup(path);
-	*strrchr(directory, '/') = '\0';
-	return file_make_directories(directory, 0700, error) < 0
-		       ? -1
-		       : file_replace_at(AT_FDCWD, path, text, strlen(text), 0600, true, error);
+	log_event(LOG_LEVEL_WARNING, NULL, "describing %s in pool %s: %s", file, pool,
+		  error_message(error));
+	pthread_mutex_lock(&recovery->lock);
+	recovery->all = true;
+	pthread_mutex_unlock(&recovery->lock);
 }
 
-/* A failure is told, and mended with the next change of anything. */
+/* In a pool that is away nothing is written: recovery_examine() comes when it is back. */
 static void store(struct recovery *recovery, const char *key, const char *pool, const char *file,
 		  const char *text, struct error **error)
 {
 	cleanup_free char *path = file_path(recovery, pool, file);
-	cleanup_error struct error *problem = NULL;
-	if (!storage_pool_available(recovery->server->storage, pool))
-		return; /* recovery_examine() comes when it is back */
-	if (!text)
-		error_move(&problem, error ? steal_pointer(error) : NULL);
-	if (text && replace(path, text, &problem) == 0) {
-		drop(recovery, key, path);
-		json_object_set_new(recovery->written, key, json_string(path));
+	bool written = false;
+	if (!text || storage_describe(recovery->server->storage, pool, path, text, &written,
+				      error) < 0)
+		fail(recovery, pool, file, *error);
+	if (!written)
 		return;
-	}
-	log_event(LOG_LEVEL_WARNING, NULL, "describing %s in pool %s: %s", file, pool,
-		  error_message(problem));
-	pthread_mutex_lock(&recovery->lock);
-	recovery->all = true;
-	pthread_mutex_unlock(&recovery->lock);
+	drop(recovery, key, path);
+	json_object_set_new(recovery->written, key,
+			    json_pack("{s:s, s:s}", "pool", pool, "path", path));
 }
 
 /* ---- each kind ---- */
@@ -158,7 +153,7 @@ static void write_pools(struct recovery *recovery)
 	cleanup_free char *text = describe_pools(&pools, &error);
 	for (size_t i = 0; text && i < pools.count; i++) {
 		cleanup_free char *key = make_key(CHANGE_POOL, pools.rows[i].id);
-		store(recovery, key, pools.rows[i].name, POOLS_FILE, text, NULL);
+		store(recovery, key, pools.rows[i].name, POOLS_FILE, text, &error);
 	}
 }
 

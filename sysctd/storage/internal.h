@@ -23,6 +23,7 @@ struct storage {
 	pthread_mutex_t pools;	 /* held while a pool is made, mounted or removed */
 	pthread_mutex_t images;	 /* while an image is copied into another pool */
 	pthread_mutex_t reclaim; /* while something is removed in the background */
+	pthread_mutex_t describe; /* while a description is written */
 	pthread_mutex_t lock;	 /* of what follows */
 	pthread_cond_t wake;
 	pthread_t reclaimer;
@@ -66,6 +67,9 @@ int storage_remove_at(int dirfd, const char *name, struct error **error);
 
 /* Makes an empty directory, in place of a half made one with the same name. */
 int storage_make_fresh(const char *path, struct error **error);
+
+/* What was left in a pool that is there again, before that time. */
+void storage_pool_returned(struct server *server, const char *pool, int64_t before);
 
 /* Mounted, checked and with its directories. */
 int storage_pool_bring_up(const struct storage *storage, const struct object_row *row,

@@ -113,10 +113,13 @@ static int mount_again(struct storage *storage, const struct object_row *row, st
 static int require_locked(struct server *server, const char *name, struct error **error)
 {
 	cleanup_object_row struct object_row row = {0};
+	int64_t before = db_now();
 	if (db_object_get(server->db, &db_pools, name, &row, error) < 0)
 		return -1;
-	if (mount_again(server->storage, &row, error) == 0)
+	if (mount_again(server->storage, &row, error) == 0) {
+		storage_pool_returned(server, name, before);
 		return 0;
+	}
 	/* "Not found" is for what the daemon does not know, such as an instance. */
 	if (error && *error)
 		(*error)->kind = ERROR_INTERNAL;
@@ -171,8 +174,10 @@ static int take_down(const struct storage *storage, const char *pool, struct err
 {
 	cleanup_free char *marker = memory_printf("%s/%s/" MARKER, storage->root, pool);
 	cleanup_free char *descriptions = storage_descriptions(storage, pool);
+	/* Of what is not there a read-only file system says otherwise. */
 	if (empty_pool(storage, pool, error) < 0 ||
-	    file_remove_tree_at(AT_FDCWD, descriptions, error) < 0)
+	    (access(descriptions, F_OK) == 0 &&
+	     file_remove_tree_at(AT_FDCWD, descriptions, error) < 0))
 		return -1;
 	unlink(marker);
 	for (int kind = 0; kind < STORAGE_KIND_COUNT; kind++) {
@@ -277,7 +282,9 @@ int storage_pool_delete(struct server *server, const char *name, struct error **
 {
 	pthread_mutex_lock(&server->storage->pools);
 	pthread_mutex_lock(&server->storage->reclaim);
+	pthread_mutex_lock(&server->storage->describe);
 	int result = delete_locked(server, name, error);
+	pthread_mutex_unlock(&server->storage->describe);
 	pthread_mutex_unlock(&server->storage->reclaim);
 	pthread_mutex_unlock(&server->storage->pools);
 	return result;

@@ -41,6 +41,7 @@ struct storage *storage_create(const char *state_directory, struct error **error
 	pthread_mutex_init(&storage->pools, NULL);
 	pthread_mutex_init(&storage->images, NULL);
 	pthread_mutex_init(&storage->reclaim, NULL);
+	pthread_mutex_init(&storage->describe, NULL);
 	pthread_mutex_init(&storage->lock, NULL);
 	pthread_cond_init(&storage->wake, NULL);
 	storage->guarded = json_object();
@@ -65,6 +66,7 @@ void storage_free(struct storage *storage)
 	pthread_mutex_destroy(&storage->pools);
 	pthread_mutex_destroy(&storage->images);
 	pthread_mutex_destroy(&storage->reclaim);
+	pthread_mutex_destroy(&storage->describe);
 	pthread_mutex_destroy(&storage->lock);
 	pthread_cond_destroy(&storage->wake);
 	json_decref(storage->guarded);

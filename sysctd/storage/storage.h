@@ -176,6 +176,11 @@ int storage_pool_space(struct storage *storage, const char *pool, struct storage
 /* The directory in a pool with descriptions of what lies there; the caller frees it. */
 char *storage_descriptions(const struct storage *storage, const char *pool);
 
+/* A file in it is written, or removed with @text NULL, unless the pool is not available: a pool that is to be
+ * deleted is not in use for that then. *written: whether it is there now. */
+int storage_describe(struct storage *storage, const char *pool, const char *path, const char *text,
+		     bool *written, struct error **error);
+
 /* Whether nothing is removed that is not known: somebody's, who is to be recovered, may need it. */
 void storage_pool_guard(struct storage *storage, const char *pool, bool guard);
 bool storage_pool_is_guarded(struct storage *storage, const char *pool);
