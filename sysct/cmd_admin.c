@@ -53,8 +53,10 @@ static void print_item(const json_t *item, const char *indent)
 	json_int_t snapshots = json_integer_value(json_object_get(item, "snapshotCount"));
 	const char *name = json_text(item, "name"), *problem = json_text(item, "problem");
 	bool image = strcmp(json_text(item, "type"), "image") == 0;
-	strbuf_printf(&line, "%s%s %.*s in pool %s", indent, noun_of(item),
-		      image ? 12 : (int)strlen(name), name, json_text(item, "pool"));
+	strbuf_printf(&line, "%s%s %.*s", indent, noun_of(item), image ? 12 : (int)strlen(name),
+		      name);
+	if (strcmp(json_text(item, "type"), "pool") != 0)
+		strbuf_printf(&line, " in pool %s", json_text(item, "pool"));
 	if (snapshots)
 		strbuf_printf(&line, ", %lld snapshot%s", (long long)snapshots,
 			      snapshots == 1 ? "" : "s");

@@ -100,6 +100,7 @@ struct recover_pool {
 	struct object_row row;
 	bool known;			   /* by the database */
 	struct pool_attachment attachment; /* to be undone, unless it is taken */
+	char *problem;			   /* why it cannot be recovered */
 };
 
 struct recover_set {

@@ -165,26 +165,51 @@ json_t *recovery_validate(struct server *server, const json_t *pools, bool searc
 
 /* ---- bringing back ---- */
 
-static int take_pools(struct recover_set *set, struct server *server, struct error **error)
+/* With what lies in it. */
+static void leave_pool(struct recover_set *set, struct recover_pool *pool,
+		       const struct error *error)
+{
+	pool->problem = memory_strdup(error_message(error));
+	for (size_t i = 0; i < set->count; i++)
+		if (!set->items[i].problem && strcmp(set->items[i].pool, pool->row.name) == 0)
+			set->items[i].problem = memory_strdup("its pool cannot be recovered");
+}
+
+static void take_pools(struct recover_set *set, struct server *server)
 {
 	for (size_t i = 0; i < set->pool_count; i++) {
 		struct recover_pool *pool = &set->pools[i];
+		cleanup_error struct error *error = NULL;
 		if (pool->known)
 			continue;
-		if (storage_pool_take(server, &pool->row, error) < 0)
-			return error_prefix(error, "pool %s", pool->row.name);
+		if (storage_pool_take(server, &pool->row, &error) < 0) {
+			leave_pool(set, pool, error);
+			continue;
+		}
 		/* It is the database's now. */
 		pool->attachment = (struct pool_attachment){.made = false};
 		storage_pool_guard(server->storage, pool->row.name, true);
 		log_event(LOG_LEVEL_INFO, NULL, "recovered pool %s", pool->row.name);
 		fault_point("recover.pool");
 	}
-	return 0;
+}
+
+static void tell_taken(const struct recover_set *set, json_t *recovered, json_t *failed)
+{
+	for (size_t i = 0; i < set->pool_count; i++) {
+		const struct recover_pool *pool = &set->pools[i];
+		if (!pool->known)
+			json_array_append_new(pool->problem ? failed : recovered,
+					      json_pack("{s:s, s:s, s:s, s:s*}", "type", "pool",
+							"name", pool->row.name, "pool",
+							pool->row.name, "problem", pool->problem));
+	}
 }
 
 static json_t *import_all(struct recover_set *set, struct server *server)
 {
 	json_t *recovered = json_array(), *failed = json_array();
+	tell_taken(set, recovered, failed);
 	for (size_t i = 0; i < set->count; i++) {
 		struct recover_item *item = &set->items[i];
 		cleanup_error struct error *error = NULL;
@@ -205,12 +230,21 @@ static json_t *import_all(struct recover_set *set, struct server *server)
 /* The descriptions of what has rows now; ours are written before. */
 static void forget(const struct recover_set *set, struct server *server)
 {
-	recovery_refresh(server->recovery);
-	if (!recovery_settle(server->recovery))
+	struct recovery *recovery = server->recovery;
+	recovery_refresh(recovery);
+	if (!recovery_settle(recovery))
 		return;
-	for (size_t i = 0; i < set->count; i++)
-		if (set->items[i].foreign && !set->items[i].problem)
-			unlink(set->items[i].file);
+	for (size_t i = 0; i < set->count; i++) {
+		const struct recover_item *item = &set->items[i];
+		if (item->problem)
+			continue;
+		if (item->foreign)
+			unlink(item->file);
+		pthread_mutex_lock(&recovery->lock);
+		if (item->kind == RECOVER_INSTANCE)
+			json_object_del(recovery->lost, item->instance.name);
+		pthread_mutex_unlock(&recovery->lock);
+	}
 }
 
 /* Directories of databases with nothing in them, or with what is known by now. */
@@ -228,16 +262,14 @@ static void tidy_pool(struct server *server, const char *pool)
 static json_t *import_locked(struct recover_set *set, struct server *server, const json_t *pools,
 			     bool search, struct error **error)
 {
-	if (find(set, server, pools, search, error) < 0 || take_pools(set, server, error) < 0)
+	if (find(set, server, pools, search, error) < 0)
 		return NULL;
+	take_pools(set, server);
 	json_t *answer = import_all(set, server);
 	forget(set, server);
-	pthread_mutex_lock(&server->recovery->lock);
-	json_object_clear(server->recovery->lost);
-	pthread_mutex_unlock(&server->recovery->lock);
 	for (size_t i = 0; i < set->pool_count; i++) {
 		const char *name = set->pools[i].row.name;
-		if (!storage_pool_available(server->storage, name))
+		if (set->pools[i].problem || !storage_pool_available(server->storage, name))
 			continue;
 		recovery_examine(server, name);
 		tidy_pool(server, name);

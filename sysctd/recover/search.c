@@ -323,6 +323,7 @@ void recover_set_clear(struct recover_set *set, struct server *server)
 		if (pool->attachment.mounted || pool->attachment.made)
 			storage_pool_detach(server, pool->row.name, &pool->attachment);
 		object_row_clear(&pool->row);
+		free(pool->problem);
 	}
 	free(set->items);
 	free(set->pools);

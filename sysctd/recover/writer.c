@@ -65,8 +65,8 @@ static void store(struct recovery *recovery, const char *key, const char *pool, 
 {
 	cleanup_free char *path = file_path(recovery, pool, file);
 	bool written = false;
-	if (!text || storage_describe(recovery->server->storage, pool, path, text, &written,
-				      error) < 0)
+	if (!text ||
+	    storage_describe(recovery->server->storage, pool, path, text, &written, error) < 0)
 		fail(recovery, pool, file, *error);
 	if (!written)
 		return;

@@ -18,13 +18,13 @@
 enum storage_kind { STORAGE_IMAGES, STORAGE_INSTANCES, STORAGE_LAYERS, STORAGE_KIND_COUNT };
 
 struct storage {
-	char *root;		 /* STATE/storage-pools */
-	char *disks;		 /* STATE/disks: files that pools are in */
-	pthread_mutex_t pools;	 /* held while a pool is made, mounted or removed */
-	pthread_mutex_t images;	 /* while an image is copied into another pool */
-	pthread_mutex_t reclaim; /* while something is removed in the background */
+	char *root;		  /* STATE/storage-pools */
+	char *disks;		  /* STATE/disks: files that pools are in */
+	pthread_mutex_t pools;	  /* held while a pool is made, mounted or removed */
+	pthread_mutex_t images;	  /* while an image is copied into another pool */
+	pthread_mutex_t reclaim;  /* while something is removed in the background */
 	pthread_mutex_t describe; /* while a description is written */
-	pthread_mutex_t lock;	 /* of what follows */
+	pthread_mutex_t lock;	  /* of what follows */
 	pthread_cond_t wake;
 	pthread_t reclaimer;
 	bool reclaimer_runs;

@@ -44,6 +44,12 @@ lose() { # [SIGNAL]: the database
 	daemon_start
 	[ -z "$lab" ] || sysct network create "$lab"
 }
+remove_strays() { # what no row knows
+	local directory
+	for directory in $(cd "$pools" && ls -d */instances/* */layers/* 2>/dev/null); do
+		[ "$(rows "select count(*) from storage_layers where directory = '${directory#*/}'")" = 1 ] || rm -r "${pools:?}/$directory"
+	done
+}
 recover() { sysct admin recover --yes "$@"; }
 stop_all() { sysct stop -f $(sysct list -f csv -c ns | sed -n 's/,RUNNING//p') 2>/dev/null || true; }
 
@@ -125,6 +131,10 @@ rmdir "$pools"/default/{instances,layers,images}/.new-* "$pools/default/layers/.
 is "$(trees default | diff "$TMPDIR/trees.default" -)" "" "no file of a pool has changed"
 is "$(cd "$TMPDIR/plain" && for kind in instances layers images; do "$top/tests/lib/manifest" $kind 0; done | grep -v '/size ' | diff "$TMPDIR/trees.plain" -)" "" "nor of one elsewhere"
 is "$(find "$SYSCT_DIR/backups" -type f | wc -l)" 1 "a backup that was kept stays"
+sysct launch busybox passing
+sysct delete -f passing
+sysct image delete busybox
+is "$(find "$pools/default/images" -mindepth 1 -maxdepth 1 | wc -l)" 1 "an image that instances need stays, whoever deletes it"
 sysct launch busybox newcomer
 sysct launch busybox copy-plain
 is "$(rows "select base from id_ranges r join instances i on i.id = r.instance_id where i.name = 'newcomer'")" 100000 "another one has the first ids by now"
@@ -239,9 +249,7 @@ sysct stop -f default
 # What was made of it is given up.
 uuid=$(grep -l '  name: shared$' "$pools"/default/backups/*/*.yaml)
 unlink "$uuid"
-for directory in $(cd "$pools/default" && ls -d instances/* layers/*); do
-	[ "$(rows "select count(*) from storage_layers where directory = '$directory'")" = 1 ] || rm -r "$pools/default/$directory"
-done
+remove_strays
 
 # --- instances that run ---
 
@@ -270,6 +278,12 @@ complains 'no pool of sysct' sysct admin recover --yes --pool other,source=/etc
 complains 'is the pool "plain"' sysct admin recover --yes --pool other,source="$TMPDIR/plain"
 complains 'is the pool "plain" of the driver dir' sysct admin recover --yes --pool plain,driver=overlay,source="$TMPDIR/plain"
 is "$(grep -c " $pools/" /proc/self/mountinfo)" 0 "nothing is mounted after that"
+jq '.config.wrong = "key"' "$TMPDIR/plain/pool.json" >"$TMPDIR/pool.json"
+mv "$TMPDIR/plain/pool.json" "$TMPDIR/right.json"
+cp "$TMPDIR/pool.json" "$TMPDIR/plain/pool.json"
+fails -n "a pool that cannot be is left" recover --pool plain,source="$TMPDIR/plain"
+like "$(cat "$TAP_OUTPUT")" 'pool fast.*Not recovered:.*pool plain: not possible: .*"wrong".*instance plain in pool plain, 4 snapshots: not possible: its pool' "with what lies in it, and the others are not"
+mv "$TMPDIR/right.json" "$TMPDIR/plain/pool.json"
 ok -n "it is when it is named" recover --pool plain,driver=dir,source="$TMPDIR/plain"
 is "$(sysct storage get plain user.note)" "of the user" "with its own configuration"
 is "$(sysct list -f csv -c n | wc -l)" 9 "all are there"
@@ -297,11 +311,48 @@ for pool in $all; do
 	is "$(inside "$pool" 'cat /root/file')" two "$pool: and is what it was"
 done
 
+# --- the daemon and its database go at once, before what changed is described ---
+
+passes() { # POINT POOL: a command that comes there
+	case $1 in
+	snapshot.deleted | layers.*) sysct snapshot delete "$2" late ;;
+	snapshot.*) sysct snapshot create "$2" --reuse other ;;
+	restore.*) sysct restore "$2" running ;;
+	esac
+}
+whole() { # POOL: it has its files of before or after, and those of each snapshot that there is
+	local name file
+	sysct start "$1" 2>/dev/null || [ "$(state "$1")" = RUNNING ] || return
+	file=$(inside "$1" 'cat /root/file') && [[ $file = one || $file = two || $file = new ]] || return
+	for name in $(sysct snapshot list "$1" -f csv | cut -d, -f1); do
+		sysct restore "$1" "$name" && inside "$1" 'cat /root/file' || return
+	done
+}
+for point in $(points crash-storage | grep -E '^(snapshot|restore|layers)[.]'); do
+	for pool in default fast; do
+		inside "$pool" 'echo new >/root/file'
+		sysct snapshot create "$pool" --reuse late
+		case $point in snapshot.layer) sysct stop -f "$pool" ;; esac
+		settled
+		daemon_stop KILL
+		SYSCT_FAULT=$point daemon_start
+		passes "$point" "$pool" >/dev/null 2>&1 || true
+		daemon_stop KILL
+		rm -f "$SYSCT_DIR"/sysct.db*
+		daemon_start
+		sysct network create lab
+		ok -n "$point, $pool: all is recovered" recover
+		ok -n "$point, $pool: and whole" whole "$pool"
+	done
+done
+is "$(sysct list -f csv -c n | wc -l)" 9 "all are there"
+
 stop_all
 # shellcheck disable=SC2046 # a list
 ok sysct delete $(sysct list -f csv -c n)
 for pool in $all; do ok sysct storage volume delete "$pool" data; done
 ok sysct storage volume delete default marked
+remove_strays # of what was being made
 ok sysct storage delete fast plain
 is "$(ls -A "$TMPDIR/plain")" "" "a directory that was given is empty again"
 sysct profile delete web lab
