@@ -176,6 +176,20 @@ static const json_t *find_profile(const struct recover_item *item, const char *n
 	return NULL;
 }
 
+static void compare_profile(struct recover_set *set, const struct recover_item *item,
+			    const struct profile_row *now, const json_t *then)
+{
+	if (!then || json_object_get(set->differ, now->name) ||
+	    (json_equal(now->config, json_object_get(then, "config")) &&
+	     json_equal(now->devices, json_object_get(then, "devices"))))
+		return;
+	cleanup_free char *text = memory_printf(
+		"profile \"%s\" is not what it was for %s: compare it with that in %s", now->name,
+		item->instance.name, item->file);
+	json_object_set_new(set->differ, now->name, json_true());
+	add_once(set->problems, text);
+}
+
 /* Those that are missing are made as they were; what is there is not changed. */
 static int check_uses(struct recover_set *set, struct recover_item *item, struct server *server,
 		      struct error **error)
@@ -189,7 +203,9 @@ static int check_uses(struct recover_set *set, struct recover_item *item, struct
 	json_array_foreach (item->instance.profiles, i, name) {
 		const char *text = json_string_value(name);
 		const struct profile_row *there = profile_list_find(&known, text);
-		const json_t *then = there ? NULL : find_profile(item, text);
+		const json_t *then = find_profile(item, text);
+		if (there)
+			compare_profile(set, item, there, then);
 		if (there)
 			check_devices(set, item, server, there->devices);
 		else if (then)

@@ -101,6 +101,7 @@ struct recover_pool {
 	bool known;			   /* by the database */
 	struct pool_attachment attachment; /* to be undone, unless it is taken */
 	char *problem;			   /* why it cannot be recovered */
+	json_t *was; /* what another database said of one that is known; NULL: nothing */
 };
 
 struct recover_set {
@@ -108,10 +109,11 @@ struct recover_set {
 	size_t pool_count;
 	struct recover_item *items; /* images, volumes, instances */
 	size_t count;
-	json_t *known;	  /* {file: pool} of the instances that the database knows */
-	json_t *tried;	  /* {pool: true}, that cannot be reached */
+	json_t *known; /* {"FILE": true} of instances, {"POOL/FILE": true} of all that has a row */
+	json_t *tried; /* {pool: true}, that cannot be reached */
 	json_t *problems; /* [sentence] */
 	json_t *missing;  /* [sentence]: what the database must have first */
+	json_t *differ;	  /* {profile: true}, that are not what they were */
 };
 
 /* recover_set_clear() in every case; pools that were not taken are unmounted. */

@@ -175,11 +175,36 @@ static void leave_pool(struct recover_set *set, struct recover_pool *pool,
 			set->items[i].problem = memory_strdup("its pool cannot be recovered");
 }
 
+/* The default one was made anew: what the user has said of it comes back. */
+static void complete_pool(struct recover_pool *pool, struct server *server)
+{
+	struct object_row *row = &pool->row;
+	cleanup_error struct error *error = NULL;
+	const char *text = json_string_value(json_object_get(pool->was, "description"));
+	const char *key;
+	json_t *value;
+	bool changed = false;
+	if (text && *text && !(row->description && *row->description)) {
+		free(row->description);
+		row->description = memory_strdup(text);
+		changed = true;
+	}
+	json_object_foreach (json_object_get(pool->was, "config"), key, value)
+		if (strncmp(key, "user.", 5) == 0 && !json_object_get(row->config, key)) {
+			json_object_set(row->config, key, value);
+			changed = true;
+		}
+	if (changed && storage_pool_update(server, row, &error) < 0)
+		log_event(LOG_LEVEL_WARNING, NULL, "pool %s: %s", row->name, error_message(error));
+}
+
 static void take_pools(struct recover_set *set, struct server *server)
 {
 	for (size_t i = 0; i < set->pool_count; i++) {
 		struct recover_pool *pool = &set->pools[i];
 		cleanup_error struct error *error = NULL;
+		if (pool->known && pool->was)
+			complete_pool(pool, server);
 		if (pool->known)
 			continue;
 		if (storage_pool_take(server, &pool->row, &error) < 0) {

@@ -9,6 +9,7 @@
 #include "api/render.h"
 #include "cleanup.h"
 #include "file.h"
+#include "image/store.h"
 #include "memory.h"
 #include "recover/internal.h"
 #include "server.h"
@@ -28,23 +29,42 @@ static bool has_suffix(const char *text, const char *suffix)
 
 /* ---- items ---- */
 
+/* Takes the text @file. */
+static void add_known_file(struct recover_set *set, const char *pool, char *file)
+{
+	cleanup_free char *path = memory_printf("%s/%s", pool, file);
+	json_object_set_new(set->known, path, json_true());
+	free(file);
+}
+
 static int read_known(struct recover_set *set, struct server *server, struct error **error)
 {
-	cleanup_instance_list struct instance_list list = {0};
-	if (db_instance_list(server->db, &list, error) < 0)
+	cleanup_instance_list struct instance_list instances = {0};
+	cleanup_volume_list struct volume_list volumes = {0};
+	cleanup_image_list struct image_list images = {0};
+	if (db_instance_list(server->db, &instances, error) < 0 ||
+	    db_volume_list(server->db, NULL, &volumes, error) < 0 ||
+	    db_image_list(server->db, &images, error) < 0)
 		return -1;
-	for (size_t i = 0; i < list.count; i++) {
-		cleanup_free char *file = describe_instance_file(list.rows[i].uuid);
-		json_object_set_new(set->known, file, json_string(list.rows[i].pool));
+	for (size_t i = 0; i < instances.count; i++) {
+		char *file = describe_instance_file(instances.rows[i].uuid);
+		json_object_set_new(set->known, file, json_true());
+		add_known_file(set, instances.rows[i].pool, file);
 	}
+	for (size_t i = 0; i < volumes.count; i++)
+		add_known_file(set, volumes.rows[i].pool,
+			       describe_volume_file(volumes.rows[i].name));
+	for (size_t i = 0; i < images.count; i++)
+		add_known_file(set, image_pool(server),
+			       describe_image_file(images.rows[i].fingerprint));
 	return 0;
 }
 
 /* Of our own database, by its name: most are, and need not be read. */
 static bool is_current(const struct recover_set *set, const char *pool, const char *file)
 {
-	const char *found = json_string_value(json_object_get(set->known, file));
-	return found && strcmp(found, pool) == 0;
+	cleanup_free char *path = memory_printf("%s/%s", pool, file);
+	return json_object_get(set->known, path);
 }
 
 static bool is_known(const struct recover_set *set, struct server *server,
@@ -233,6 +253,16 @@ static void try_unknown(struct recover_set *set, struct server *server, const js
 		tell(set, error_message(error));
 }
 
+static void note_was(struct recover_set *set, json_t *object)
+{
+	const char *name = json_string_value(json_object_get(object, "name"));
+	for (size_t i = 0; name && i < set->pool_count; i++)
+		if (set->pools[i].known && strcmp(set->pools[i].row.name, name) == 0) {
+			json_decref(set->pools[i].was);
+			set->pools[i].was = json_incref(object);
+		}
+}
+
 static void follow_list(struct recover_set *set, struct server *server, const char *pool,
 			const char *path)
 {
@@ -240,10 +270,15 @@ static void follow_list(struct recover_set *set, struct server *server, const ch
 	cleanup_free char *text = file_try_read_at(AT_FDCWD, file);
 	json_t *list = text ? yaml_to_json(text, NULL) : NULL;
 	size_t i;
-	const json_t *object;
+	json_t *object;
 	(void)pool;
-	json_array_foreach (json_object_get(list, "pools"), i, object)
+	/* Ours says what the database does. */
+	if (strcmp(strrchr(path, '/') + 1, server->recovery->identity) == 0)
+		json_object_clear(list);
+	json_array_foreach (json_object_get(list, "pools"), i, object) {
+		note_was(set, object);
 		try_unknown(set, server, object);
+	}
 	json_decref(list);
 }
 
@@ -296,6 +331,7 @@ int recover_set_fill(struct recover_set *set, struct server *server, const json_
 	*set = (struct recover_set){
 		.problems = json_array(),
 		.missing = json_array(),
+		.differ = json_object(),
 		.tried = json_object(),
 		.known = json_object(),
 	};
@@ -324,11 +360,13 @@ void recover_set_clear(struct recover_set *set, struct server *server)
 			storage_pool_detach(server, pool->row.name, &pool->attachment);
 		object_row_clear(&pool->row);
 		free(pool->problem);
+		json_decref(pool->was);
 	}
 	free(set->items);
 	free(set->pools);
 	json_decref(set->problems);
 	json_decref(set->missing);
+	json_decref(set->differ);
 	json_decref(set->tried);
 	json_decref(set->known);
 	*set = (struct recover_set){0};

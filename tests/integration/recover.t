@@ -46,11 +46,12 @@ lose() { # [SIGNAL]: the database
 }
 remove_strays() { # what no row knows
 	local directory
-	for directory in $(cd "$pools" && ls -d */instances/* */layers/* 2>/dev/null); do
-		[ "$(rows "select count(*) from storage_layers where directory = '${directory#*/}'")" = 1 ] || rm -r "${pools:?}/$directory"
+	for directory in $(cd "$pools" && ls -d ./*/instances/* ./*/layers/* 2>/dev/null); do
+		[ "$(rows "select count(*) from storage_layers where directory = '${directory#./*/}'")" = 1 ] || rm -r "${pools:?}/$directory"
 	done
 }
 recover() { sysct admin recover --yes "$@"; }
+# shellcheck disable=SC2046 # a list
 stop_all() { sysct stop -f $(sysct list -f csv -c ns | sed -n 's/,RUNNING//p') 2>/dev/null || true; }
 
 mkdir "$TMPDIR/plain"
@@ -58,6 +59,7 @@ daemon_start
 sysct storage create fast btrfs size=300MiB
 sysct storage create plain dir source="$TMPDIR/plain"
 sysct storage set plain user.note='of the user'
+sysct storage set default user.note='of the first'
 sysct profile create web
 sysct profile set web limits.memory=200MiB
 sysct storage volume create default marked
@@ -69,7 +71,7 @@ for pool in $all; do
 	sysct start "$pool"
 	inside "$pool" 'echo one >/root/file; echo kept >/data/file; mkdir /root/dir; ln -s file /root/link; chown 12:34 /root/dir'
 	sysct snapshot create "$pool" early --description 'the first one'
-	sysct storage volume snapshot "$pool" data then
+	sysct storage volume snapshot "$pool" data 'then'
 	inside "$pool" 'echo two >/root/file; rm /root/link; echo changed >/data/file'
 	sysct copy "$pool/early" "copy-$pool"
 	sysct snapshot create "$pool" running --no-expiry
@@ -80,7 +82,7 @@ for pool in $all; do
 	sysct start "$pool"
 	inside "$pool" 'echo three >/root/file; rm -r /root/dir'
 done
-sysct stop -f $all
+stop_all
 
 # --- what pools say of themselves ---
 
@@ -176,7 +178,7 @@ for pool in $all; do
 	ok -n "$pool: and seen so" sysct start "$pool"
 	is "$(inside "$pool" 'cat /data/file')" kept "$pool: by the instance"
 done
-sysct stop -f $all
+stop_all
 ok -n "an image can be launched" sysct launch busybox newcomer
 sysct delete -f newcomer
 agree() { storage_agrees && [ "$(rows 'select count(*) from storage_layers where dead')" = 0 ]; }
@@ -190,6 +192,7 @@ ok -n "after a restart, too" agrees_now
 
 sysct network create lab
 sysct profile create lab
+sysct profile set default limits.processes=500
 sysct profile device add lab eth1 nic network=lab
 sysct profile add copy-fast lab
 settled
@@ -198,6 +201,8 @@ victim=$(grep -l 'name: again-fast$' "$pools"/default/backups/*/*.yaml /dev/null
 is "$victim" "" "a description is in its own pool"
 ok -n "pools are mounted to look into them" sysct admin recover --dry-run
 like "$(cat "$TAP_OUTPUT")" 'copy-fast in pool fast: not possible: it needs the network "lab".*Missing.*network "lab"' "a network that is missing is named"
+like "$(cat "$TAP_OUTPUT")" 'Problems:.*profile "default" is not what it was for ' "and a profile that is another one"
+sysct profile set default limits.processes=500
 lab=lab
 sysct network create lab
 broken=$(grep -l '  name: again-default$' "$pools"/default/backups/*/*.yaml)
@@ -257,6 +262,7 @@ sysct start default fast
 pids="$(instance_init_pid default) $(instance_init_pid fast)"
 settled
 lose KILL
+# shellcheck disable=SC2086 # a list
 is "$(kill -0 $pids && echo alive)" alive "instances run on"
 complains 'of a lost database runs' sysct init busybox default
 ok -n "they are recovered" recover
