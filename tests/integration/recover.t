@@ -106,6 +106,17 @@ sysct delete gone
 sysct storage volume delete fast two
 gone() { [ "$(files plain "instance-$uuid*") $(files fast 'custom-two*')" = "0 0" ]; }
 ok -n "what is deleted is not described any more" wait_until 10 gone
+sysct init busybox gone -s fast
+uuid=$(rows "select uuid from instances where name = 'gone'")
+wait_until 10 has fast "instance-$uuid.yaml"
+daemon_stop
+SYSCT_FAULT=delete.discarded daemon_start
+fails -n "one is deleted by a daemon that is killed meanwhile" sysct delete gone
+wait "$daemon_pid" || true
+has fast "instance-$uuid.yaml" && diag "it has a description still"
+daemon_start
+ok -n "its description goes with the next start" wait_until 10 hasnt fast "instance-$uuid.yaml"
+fails -n "and it is not taken for lost" grep 'things that the database does not know' "$daemon_log"
 sysct config set copy-fast user.late=killed
 daemon_stop KILL
 daemon_start
