@@ -103,7 +103,7 @@ static int add_snapshots(json_t *entries, const struct backup_content *content,
 static int add_all(json_t *entries, struct instance *instance, const struct backup_content *content,
 		   int64_t layer, struct error **error)
 {
-	json_t *index = backup_index(instance, content, error);
+	json_t *index = backup_index(instance->server, instance, content, error);
 	cleanup_free char *text = index ? yaml_from_json(index, error) : NULL;
 	cleanup_free char *own =
 		text ? yaml_from_json(json_object_get(index, "config"), error) : NULL;

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "memory.h"
 #include "network/nic.h"
+#include "recover/recover.h"
 #include "server.h"
 #include "storage/storage.h"
 
@@ -60,6 +61,7 @@ int instance_delete(struct instance *instance, struct error **error)
 int instance_rename(struct instance *instance, const char *name, struct error **error)
 {
 	if (instance_check_name(name, error) < 0 ||
+	    recovery_check_name(instance->server, name, error) < 0 ||
 	    instance_lock(instance, "rename", 30000, error) < 0)
 		return -1;
 	cleanup_instance_lock struct instance *held = instance;

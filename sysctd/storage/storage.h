@@ -171,6 +171,42 @@ size_t storage_pool_pending(const struct server *server, const char *pool);
 int storage_pool_space(struct storage *storage, const char *pool, struct storage_space *space,
 		       struct error **error);
 
+/* ---- what a lost database has left (sysctd/recover) ---- */
+
+/* The directory in a pool with descriptions of what lies there; the caller frees it. */
+char *storage_descriptions(const struct storage *storage, const char *pool);
+
+/* A file in it is written, or removed with @text NULL, unless the pool is not available: a pool that is to be
+ * deleted is not in use for that then. *written: whether it is there now. */
+int storage_describe(struct storage *storage, const char *pool, const char *path, const char *text,
+		     bool *written, struct error **error);
+
+/* Whether nothing is removed that is not known: somebody's, who is to be recovered, may need it. */
+void storage_pool_guard(struct storage *storage, const char *pool, bool guard);
+bool storage_pool_is_guarded(struct storage *storage, const char *pool);
+bool storage_any_guarded(struct storage *storage);
+
+/* Before ".del-" directories are removed, @settle is called, and may wait; false: not now. */
+void storage_reclaim_after(struct storage *storage, bool (*settle)(void *data), void *data);
+
+/* What storage_pool_attach() did, to be undone. */
+struct pool_attachment {
+	bool mounted, made; /* a mount, the directory for it */
+};
+
+/**
+ * storage_pool_attach - a pool that no row knows is mounted in its place.
+ * @row: its name, and what is known of its driver ("" for nothing) and source; the rest is filled, as it says
+ * of itself. storage_pool_detach() undoes it, unless it is taken. On failure nothing is changed.
+ */
+int storage_pool_attach(struct server *server, struct object_row *row,
+			struct pool_attachment *attachment, struct error **error);
+void storage_pool_detach(struct server *server, const char *name,
+			 const struct pool_attachment *attachment);
+
+/* Makes a row of it. */
+int storage_pool_take(struct server *server, struct object_row *row, struct error **error);
+
 /**
  * storage_repair - after a start: bring directories and rows together.
  * ".new-" without a row is removed, with one it is committed; ".del-" is
