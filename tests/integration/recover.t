@@ -110,8 +110,8 @@ sysct init busybox gone -s fast
 uuid=$(rows "select uuid from instances where name = 'gone'")
 wait_until 10 has fast "instance-$uuid.yaml"
 daemon_stop
-SYSCT_FAULT=delete.discarded daemon_start
-fails -n "one is deleted by a daemon that is killed meanwhile" sysct delete gone
+SYSCT_FAULT=layers.discarded daemon_start
+sysct delete gone || true # the daemon is killed when it has been answered, or before
 wait "$daemon_pid" || true
 has fast "instance-$uuid.yaml" && diag "it has a description still"
 daemon_start
