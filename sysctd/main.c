@@ -43,6 +43,7 @@
 #include "server.h"
 #include "storage/storage.h"
 #include "storage/usage.h"
+#include "volume/volume.h"
 
 enum { STOP_TIMEOUT = 10000 };
 
@@ -211,6 +212,8 @@ static int make_subjects(struct server *server, struct error **error)
 	nics_sweep(server);
 	proxies_refresh(server);
 	disks_refresh(server);
+	volumes_limit(server);
+	instances_limit_roots(server);
 	networks_seed(server);
 	server->scheduler = scheduler_create(server, error);
 	server->merger = server->scheduler ? merger_create(server, error) : NULL;

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <stdlib.h>
 #include <string.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
@@ -81,19 +80,6 @@ bool storage_clones(const char *driver)
 	return functions && functions->tree_clone;
 }
 
-bool storage_can_limit(const char *driver)
-{
-	const struct storage_driver *functions = storage_driver_find(driver, NULL);
-	return functions && functions->limit;
-}
-
-int storage_layer_limit(struct storage *storage, const char *driver, const struct layer_row *layer,
-			uint64_t bytes, struct error **error)
-{
-	cleanup_free char *path = storage_layer_path(storage, layer);
-	return storage_driver_find(driver, error)->limit(path, bytes, error);
-}
-
 /* ---- making ---- */
 
 /* Whether what is done there is on the disk before what the database does after it. Of journals that is so;
@@ -128,16 +114,37 @@ static int settle_empty(const struct storage *storage, const char *path, struct 
 		       : write_out(path, ".", error);
 }
 
-/* The empty directory that becomes the layer; the caller frees the path. */
-static char *begin(struct storage *storage, const struct layer_place *place,
-		   const struct storage_driver **driver, struct error **error)
+/* What is made in it from now on counts for somebody. */
+static int count(const struct storage *storage, const struct storage_driver *driver,
+		 const char *path, const struct layer_row *with, struct error **error)
+{
+	if (!driver->count)
+		return 0;
+	cleanup_free char *other = with ? storage_layer_path(storage, with) : NULL;
+	return driver->count(path, other, error);
+}
+
+/* The empty directory that becomes the layer; the caller frees the path. @with: see
+ * storage_layer_instead(). */
+static char *begin_with(struct storage *storage, const struct layer_place *place,
+			const struct layer_row *with, const struct storage_driver **driver,
+			struct error **error)
 {
 	*driver = storage_driver_find(place->driver, error);
 	char *path = *driver ? storage_new_path(storage, place->pool, place->directory) : NULL;
-	if (path && storage_make_fresh(path, error) == 0)
-		return path;
+	if (path && storage_make_fresh(path, error) == 0) {
+		if (count(storage, *driver, path, with, error) == 0)
+			return path;
+		storage_remove_at(AT_FDCWD, path, NULL);
+	}
 	free(path);
 	return NULL;
+}
+
+static char *begin(struct storage *storage, const struct layer_place *place,
+		   const struct storage_driver **driver, struct error **error)
+{
+	return begin_with(storage, place, NULL, driver, error);
 }
 
 static int end(int result, const char *path, const struct layer_place *place, struct error **error)
@@ -214,16 +221,23 @@ int storage_layer_first(struct server *server, const struct layer_place *place, 
 	return end(result, path, place, error);
 }
 
-int storage_layer_above(struct storage *storage, const struct layer_place *place,
-			const struct layer_row *below, uint32_t id_base, struct error **error)
+int storage_layer_instead(struct storage *storage, const struct layer_place *place,
+			  const struct layer_row *below, const struct layer_row *with,
+			  uint32_t id_base, struct error **error)
 {
 	const struct storage_driver *driver;
 	cleanup_free char *tree = storage_layer_tree(storage, below);
-	cleanup_free char *path = begin(storage, place, &driver, error);
+	cleanup_free char *path = begin_with(storage, place, with, &driver, error);
 	if (!path)
 		return -1;
 	return end(make_above(storage, driver, path, tree, below->id_base, id_base, error), path,
 		   place, error);
+}
+
+int storage_layer_above(struct storage *storage, const struct layer_place *place,
+			const struct layer_row *below, uint32_t id_base, struct error **error)
+{
+	return storage_layer_instead(storage, place, below, NULL, id_base, error);
 }
 
 int storage_layer_empty(struct storage *storage, const struct layer_place *place,
