@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -54,7 +55,10 @@ static int check_end(const struct build_process *process, const char *alias, str
 	if (process->cancelled)
 		return error_set(error, ERROR_CANCELLED, "building image %s was cancelled", alias);
 	bool template_failed = process->template.status != 0;
-	if (process->unpack_failed_first || (!template_failed && process->unpack.status != 0))
+	/* Its pipe broke since nobody read it any more, and that was seen first. */
+	bool broken = process->template.status == 128 + SIGPIPE;
+	if (process->unpack_failed_first ||
+	    ((!template_failed || broken) && process->unpack.status != 0))
 		return unpack_failure(process, alias, error);
 	if (!template_failed)
 		return 0;

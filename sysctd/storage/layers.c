@@ -402,9 +402,11 @@ static int discard(struct storage *storage, const struct layer_row *layer, struc
 	cleanup_free char *deleted =
 		storage_path(storage, layer->pool, STORAGE_LAYERS, STORAGE_DELETED,
 			     strrchr(layer->directory, '/') + 1);
-	if (rename(path, deleted) < 0 && errno != ENOENT)
-		return error_errno(error, errno, "deleting %s", path);
-	return 0;
+	if (rename(path, deleted) == 0 || errno == ENOENT)
+		return 0;
+	/* A full btrfs keeps blocks for what removes, and none for what renames. */
+	return errno == ENOSPC || errno == EDQUOT ? storage_remove_at(AT_FDCWD, path, error)
+						  : error_errno(error, errno, "deleting %s", path);
 }
 
 /* Else a layer could be there again after a loss of power, and its row gone. */

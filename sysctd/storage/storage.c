@@ -108,13 +108,19 @@ static int remove_tree(int dirfd, const char *name, struct error **error)
 	return file_remove_tree_at(dirfd, name, error);
 }
 
-int storage_remove_at(int dirfd, const char *name, struct error **error)
+/* What it belongs to, and in @parent where it is; that is the caller's. */
+static uint32_t find_project(int dirfd, const char *name, int *parent)
 {
 	cleanup_close int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	cleanup_close int parent =
-		fd < 0 ? -1 : openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	uint32_t project = project_of(fd);
-	cleanup_close_fd(&fd);
+	*parent = project ? openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	return project;
+}
+
+int storage_remove_at(int dirfd, const char *name, struct error **error)
+{
+	cleanup_close int parent = -1;
+	uint32_t project = find_project(dirfd, name, &parent);
 	int result = remove_tree(dirfd, name, error);
 	project_forget(parent, project);
 	return result;
