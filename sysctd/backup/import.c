@@ -27,8 +27,8 @@ struct import {
 	struct unpack_process process;
 	struct import_plan plan;
 	struct space space; /* before anything is unpacked */
-	bool planned; /* the index is known; the process unpacks */
-	bool made;    /* layers, to be removed */
+	bool planned;	    /* the index is known; the process unpacks */
+	bool made;	    /* layers, to be removed */
 	bool stored;
 	bool failed;
 };

@@ -151,8 +151,7 @@ static char *run_in_directory(const struct build_request *request, const char *d
 		return NULL;
 	cleanup_space struct space space = space_of_pool(storage, pool);
 	cleanup_free char *target = storage_image_begin(storage, pool, row.kind, token, error);
-	char *fingerprint =
-		target ? run_processes(request, directory, token, target, error) : NULL;
+	char *fingerprint = target ? run_processes(request, directory, token, target, error) : NULL;
 	if (fingerprint)
 		return fingerprint;
 	if (target)

@@ -178,11 +178,11 @@ static int store(struct server *server, struct instance_row *row, struct error *
 	cleanup_space struct space space = space_of_pool(server->storage, row->pool);
 	int result = store_at(server, row, &place, error);
 	if (result < 0 && space_is_short(error))
-		space_explain(&space, "the instance",
-			      whole ? storage_image_size(server->storage, image_pool(server),
-							 row->image)
-				    : -1,
-			      error);
+		space_explain(
+			&space, "the instance",
+			whole ? storage_image_size(server->storage, image_pool(server), row->image)
+			      : -1,
+			error);
 	free((char *)place.directory);
 	return result;
 }

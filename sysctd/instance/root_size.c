@@ -49,8 +49,9 @@ int instance_limit_root(struct server *server, const struct instance_row *row,
 	if (parse(devices, &bytes, error) < 0 ||
 	    db_layer_chain(server->db, row->layer_id, &chain, error) < 0)
 		return -1;
-	return storage_limit(server, &chain, bytes, error) < 0 ? error_prefix(error, "the root disk")
-							       : 0;
+	return storage_limit(server, &chain, bytes, error) < 0
+		       ? error_prefix(error, "the root disk")
+		       : 0;
 }
 
 static void limit_one(struct instance *instance, void *data)

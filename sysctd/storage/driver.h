@@ -42,8 +42,9 @@ struct storage_driver {
 	/* Bytes of the layer in @path, and of what is counted with it: what it has alone, and all that a
 	 * limit counts. -1: nobody knows without walking through it. */
 	int (*usage)(const char *path, int64_t *own, int64_t *all);
-	/* Of the empty directory of a new layer: what is made in it is counted, together with what is in
-	 * the layer's directory @with, or alone where that is NULL. NULL: nothing is to be done for it. */
+	/* Of the directory of a new layer, in which there are no more than empty directories: what is made in
+	 * it is counted, together with what is in the layer's directory @with, or alone where that is NULL,
+	 * whatever it was before. NULL: nothing is to be done for it. */
 	int (*count)(const char *path, const char *with, struct error **error);
 	/* Whether the two are counted together. NULL: none are. */
 	bool (*together)(const char *path, const char *other);

@@ -124,27 +124,19 @@ static int count(const struct storage *storage, const struct storage_driver *dri
 	return driver->count(path, other, error);
 }
 
-/* The empty directory that becomes the layer; the caller frees the path. @with: see
- * storage_layer_instead(). */
-static char *begin_with(struct storage *storage, const struct layer_place *place,
-			const struct layer_row *with, const struct storage_driver **driver,
-			struct error **error)
+/* The empty directory that becomes the layer; the caller frees the path. */
+static char *begin(struct storage *storage, const struct layer_place *place,
+		   const struct storage_driver **driver, struct error **error)
 {
 	*driver = storage_driver_find(place->driver, error);
 	char *path = *driver ? storage_new_path(storage, place->pool, place->directory) : NULL;
 	if (path && storage_make_fresh(path, error) == 0) {
-		if (count(storage, *driver, path, with, error) == 0)
+		if (count(storage, *driver, path, NULL, error) == 0)
 			return path;
 		storage_remove_at(AT_FDCWD, path, NULL);
 	}
 	free(path);
 	return NULL;
-}
-
-static char *begin(struct storage *storage, const struct layer_place *place,
-		   const struct storage_driver **driver, struct error **error)
-{
-	return begin_with(storage, place, NULL, driver, error);
 }
 
 static int end(int result, const char *path, const struct layer_place *place, struct error **error)
@@ -195,11 +187,14 @@ static char *find_image(struct server *server, const char *pool, const char *fin
 
 static int make_above(const struct storage *storage, const struct storage_driver *driver,
 		      const char *path, const char *tree, uint32_t tree_base, uint32_t id_base,
-		      struct error **error)
+		      const struct layer_row *with, struct error **error)
 {
-	return driver->stack->above(path, tree, tree_base, id_base, error) < 0
-		       ? -1
-		       : settle_empty(storage, path, error);
+	if (driver->stack->above(path, tree, tree_base, id_base, error) < 0)
+		return -1;
+	/* Not before: it may be full, which ends the daemon's writes on xfs as well. */
+	if (with && count(storage, driver, path, with, error) < 0)
+		return -1;
+	return settle_empty(storage, path, error);
 }
 
 int storage_layer_first(struct server *server, const struct layer_place *place, uint32_t id_base,
@@ -214,10 +209,10 @@ int storage_layer_first(struct server *server, const struct layer_place *place, 
 	cleanup_free char *tree = image ? memory_printf("%s/rootfs", image) : NULL;
 	int result = -1;
 	if (image)
-		result =
-			driver->stack
-				? make_above(server->storage, driver, path, tree, 0, id_base, error)
-				: copy_flat(driver, image, path, driver->keeps_images, error);
+		result = driver->stack
+				 ? make_above(server->storage, driver, path, tree, 0, id_base, NULL,
+					      error)
+				 : copy_flat(driver, image, path, driver->keeps_images, error);
 	return end(result, path, place, error);
 }
 
@@ -227,11 +222,11 @@ int storage_layer_instead(struct storage *storage, const struct layer_place *pla
 {
 	const struct storage_driver *driver;
 	cleanup_free char *tree = storage_layer_tree(storage, below);
-	cleanup_free char *path = begin_with(storage, place, with, &driver, error);
+	cleanup_free char *path = begin(storage, place, &driver, error);
 	if (!path)
 		return -1;
-	return end(make_above(storage, driver, path, tree, below->id_base, id_base, error), path,
-		   place, error);
+	return end(make_above(storage, driver, path, tree, below->id_base, id_base, with, error),
+		   path, place, error);
 }
 
 int storage_layer_above(struct storage *storage, const struct layer_place *place,

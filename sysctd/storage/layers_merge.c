@@ -41,8 +41,7 @@ int storage_layers_merge(struct storage *storage, const struct layer_place *plac
 	if (storage_layer_above(storage, place, upper, upper->id_base, error) < 0)
 		return -1;
 	/* Files of two projects are linked into it. */
-	cleanup_free char *tree = memory_printf("%s/upper", target);
-	if (project_note(target, from, error) == 0 && project_note(tree, from, error) == 0 &&
+	if (project_note(target, from, error) == 0 &&
 	    fill(storage, target, lower, upper, stop, error) == 0)
 		return 0;
 	storage_layer_abort(storage, place->pool, place->directory);

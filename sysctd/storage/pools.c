@@ -287,8 +287,7 @@ static int check_volume_size(const struct storage *storage, const struct object_
 	if (!driver || !pool_config_get(row->config, "volume.size") || !driver->check_limit)
 		return driver ? 0 : -1;
 	return driver->check_limit(path, error) < 0
-		       ? error_prefix(error,
-				      "pool \"%s\" cannot keep volumes to a \"volume.size\"",
+		       ? error_prefix(error, "pool \"%s\" cannot keep volumes to a \"volume.size\"",
 				      row->name)
 		       : 0;
 }

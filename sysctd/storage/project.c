@@ -1,6 +1,7 @@
 /* See project.h. */
 #include "storage/project.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/dqblk_xfs.h>
@@ -80,10 +81,11 @@ static const char *name_of(long type)
 static int refuse(int fd, const struct statfs *system, struct error **error)
 {
 	if (system->f_type == XFS_SUPER_MAGIC)
-		return error_set(error, ERROR_UNSUPPORTED,
-				 "its file system, xfs, does not limit projects: mount it with the "
-				 "option \"prjquota\" (of \"/\": rootflags=prjquota on the kernel's "
-				 "command line)");
+		return error_set(
+			error, ERROR_UNSUPPORTED,
+			"its file system, xfs, does not limit projects: mount it with the "
+			"option \"prjquota\" (of \"/\": rootflags=prjquota on the kernel's "
+			"command line)");
 	if (system->f_type != EXT4_SUPER_MAGIC)
 		return error_set(error, ERROR_UNSUPPORTED,
 				 "its file system is %s, and only ext4 and xfs can%s",
@@ -182,36 +184,66 @@ bool project_same(const char *path, const char *other)
 	return project && project == project_of_path(other);
 }
 
-int project_begin(const char *path, const char *with, struct error **error)
+static int set_project(int fd, uint32_t project, bool inherit)
 {
 	struct fsxattr attributes;
+	if (ioctl(fd, FS_IOC_FSGETXATTR, &attributes) < 0)
+		return -1;
+	attributes.fsx_projid = project;
+	attributes.fsx_xflags &= ~(uint32_t)FS_XFLAG_PROJINHERIT;
+	if (inherit)
+		attributes.fsx_xflags |= FS_XFLAG_PROJINHERIT;
+	return ioctl(fd, FS_IOC_FSSETXATTR, &attributes);
+}
+
+/* Of the directory, and of those in it. */
+static int set_projects(int fd, uint32_t project, bool inherit)
+{
+	cleanup_dir DIR *dir = file_open_directory_at(fd, ".");
+	struct dirent *entry;
+	int result = dir ? set_project(fd, project, inherit) : -1;
+	while (result == 0 && (entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		cleanup_close int inner =
+			openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		result = inner < 0 ? -1 : set_project(inner, project, inherit);
+	}
+	return result;
+}
+
+/* Of what lies around the pool, and not of us. */
+static bool has_foreign(int fd)
+{
+	struct fsxattr attributes;
+	return ioctl(fd, FS_IOC_FSGETXATTR, &attributes) < 0 ||
+	       (attributes.fsx_xflags & FS_XFLAG_PROJINHERIT && !project_of(fd));
+}
+
+int project_begin(const char *path, const char *with, struct error **error)
+{
 	cleanup_close int fd = open_directory(path);
+	uint32_t project = with ? project_of_path(with) : 0;
 	if (fd < 0)
 		return error_errno(error, errno, "opening %s", path);
-	if (!is_enforced(fd) || ioctl(fd, FS_IOC_FSGETXATTR, &attributes) < 0 ||
-	    attributes.fsx_xflags & FS_XFLAG_PROJINHERIT)
+	if (!is_enforced(fd) || has_foreign(fd) || (with && !project))
 		return 0;
-	attributes.fsx_projid = with ? project_of_path(with) : 0;
-	if (!attributes.fsx_projid && choose(fd, path, &attributes.fsx_projid, error) < 0)
+	if (!project && choose(fd, path, &project, error) < 0)
 		return -1;
-	attributes.fsx_xflags |= FS_XFLAG_PROJINHERIT;
-	return ioctl(fd, FS_IOC_FSSETXATTR, &attributes) < 0
+	return set_projects(fd, project, true) < 0
 		       ? error_errno(error, errno, "giving a project to %s", path)
 		       : 0;
 }
 
 int project_note(const char *path, const char *with, struct error **error)
 {
-	struct fsxattr attributes;
+	cleanup_close int fd = open_directory(path);
 	uint32_t project = project_of_path(with);
-	cleanup_close int fd = project ? open_directory(path) : -1;
-	if (!project)
+	if (fd < 0)
+		return error_errno(error, errno, "opening %s", path);
+	if (!is_enforced(fd) || has_foreign(fd))
 		return 0;
-	if (fd < 0 || ioctl(fd, FS_IOC_FSGETXATTR, &attributes) < 0)
-		return error_errno(error, errno, "looking at the project of %s", path);
-	attributes.fsx_projid = project;
-	attributes.fsx_xflags &= ~(uint32_t)FS_XFLAG_PROJINHERIT;
-	return ioctl(fd, FS_IOC_FSSETXATTR, &attributes) < 0
+	return set_projects(fd, project, false) < 0
 		       ? error_errno(error, errno, "giving a project to %s", path)
 		       : 0;
 }
@@ -236,9 +268,10 @@ int project_limit(const char *path, uint64_t bytes, struct error **error)
 	if (fd < 0)
 		return error_errno(error, errno, "opening %s", path);
 	if (!project)
-		return error_set(error, ERROR_UNSUPPORTED,
-				 "it was made before its file system limited projects: make a copy, "
-				 "and use that in its place");
+		return error_set(
+			error, ERROR_UNSUPPORTED,
+			"it was made before its file system limited projects: make a copy, "
+			"and use that in its place");
 	return set_limit(fd, project, bytes) < 0 ? error_errno(error, errno, "limiting %s", path)
 						 : 0;
 }

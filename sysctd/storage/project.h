@@ -18,11 +18,12 @@
  * missing. */
 int project_check(const char *path, struct error **error);
 
-/* Gives the empty directory of a layer a project of its own, or that of the directory @with. Nothing happens
- * where projects are not counted, or are somebody else's. */
+/* Gives the directory of a layer, in which there are no more than empty directories, a project of its own, or that
+ * of the directory @with if that has one. Nothing happens where projects are not limited, or are somebody else's. */
 int project_begin(const char *path, const char *with, struct error **error);
 
-/* Says that most of what is in the directory belongs to the project of @with, and passes nothing on. */
+/* The same directory is to be filled with links: most to files of the project of @with, which it is said to
+ * belong to. It passes nothing on. */
 int project_note(const char *path, const char *with, struct error **error);
 
 /* The project of an open directory, if it is one of ours; 0: none, also for no descriptor. */

@@ -334,8 +334,8 @@ int volume_move(struct server *server, const char *pool, const char *name, const
 /* ---- changing and deleting ---- */
 
 /* Only where it changes: what is there already may be more than a size that was lowered otherwise. */
-static int resize(struct server *server, const struct volume_row *old,
-		  const struct volume_row *row, struct error **error)
+static int resize(struct server *server, const struct volume_row *old, const struct volume_row *row,
+		  struct error **error)
 {
 	uint64_t before, after;
 	if (volume_size(old->config, &before, error) < 0 ||

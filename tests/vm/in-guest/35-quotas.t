@@ -46,9 +46,6 @@ for name in none counted xfsnone; do sysct storage create $name dir source=$disk
 complains 'ext4, does not count projects: it needs the features "project" and "quota"' sysct init busybox no -s none -d root,size=1GiB
 complains 'ext4, counts projects and does not limit them: mount it with the option "prjquota"' sysct init busybox no -s counted -d root,size=1GiB
 complains 'xfs, does not limit projects: mount it with the option "prjquota"' sysct storage volume create xfsnone no size=1GiB
-sysct launch busybox old -s counted
-mount -o remount,prjquota $disks/counted 2>/dev/null || { umount -l $disks/counted; mount -o loop,prjquota $disks/counted.img $disks/counted; }
-sysct delete -f old
 for name in none counted xfsnone; do
 	sysct storage delete $name
 	file_system_end $name
@@ -109,6 +106,15 @@ for kind in ext4 xfs; do
 
 	# --- the daemon's end ---
 	sysct launch busybox r -s over-$kind -d root,size=20MiB
+	sysct init busybox old -s over-$kind # as made before the file system had quotas
+	directory=$state/storage-pools/over-$kind/$(layers_of old | head -1)
+	chattr -P "$directory" && chattr -p 0 "$directory"
+	sysct config device set old root size=20MiB
+	complains 'the root disk: it was made before its file system limited projects: make a copy' sysct start old
+	sysct copy old new
+	ok -n "$kind: a copy can be kept to it" sysct start new
+	ok -n "$kind: to its size" says new 20
+	sysct delete -f old new
 	pid=$(main_pid)
 	kill -KILL "$pid"
 	wait_until 30 gone "$pid"
