@@ -9,10 +9,11 @@ df_tells=1
 inside() { sysct exec "$1" -- sh -c "$2"; }
 put() { inside "$1" "sync; dd if=/dev/zero of=$2 bs=64k count=$(($3 * 16)) && sync"; }   # NAME FILE MIB
 drop() { inside "$1" "rm -f ${*:2}; sync"; } # NAME FILE...: btrfs counts what is on the disk
-size_of() { inside "$1" "df -k ${2:-/} | awk 'END { print \$(NF - 4) / 1024 }'"; }       # NAME [PATH]: in MiB, as df says it
+# As df says it; but that of busybox takes another mount of the same file system.
+size_of() { inside "$1" "stat -f -c '%b %S' ${2:-/}" | awk '{ print $1 * $2 / 1048576 }'; }     # NAME [PATH]: in MiB
 says() { [ $df_tells = 0 ] || [ "$(size_of "$1" "${3:-/}")" = "$2" ]; }                 # NAME SIZE [PATH]
 says_less() { [ $df_tells = 0 ] || between "$(printf %.0f "$(size_of "$1")")" $(($2 - 10)) "$2"; } # NAME SIZE: by what a snapshot takes
-used_of() { inside "$1" "df -k ${2:-/} | awk 'END { print \$(NF - 3) }'"; }              # in KiB
+used_of() { inside "$1" "stat -f -c '%b %f %S' ${2:-/}" | awk '{ print ($1 - $2) * $3 / 1024 }'; } # in KiB
 between() { [ "$1" -ge "$2" ] && [ "$1" -le "$3" ]; }
 
 # Leaves q, which has 8 MiB of 28.
