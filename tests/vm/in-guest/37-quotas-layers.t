@@ -21,7 +21,7 @@ sysct config device set old root size=20MiB
 complains 'the root disk: it was made before its file system limited projects: make a copy' sysct start old
 sysct copy old new
 ok -n "a copy can be kept to it" sysct start new
-ok -n "to its size" says new 20
+ok -n "to its size" says_less new 20
 sysct delete -f old new
 quota_of_volumes over-ext4
 pid=$(main_pid)

@@ -50,27 +50,27 @@ foreign() { # NAME: root inside tries to leave its project
 		touch /root/f; mkdir -p /root/d; try +A /root/f && echo may; try -p 0 /root/f; try -P /root/d; try -p 4711 /root/d; true'
 }
 
-# Files of one project, and of two.
+# Files of one project, and of two: what was taken while it ran has its own.
 merged() { # POOL
 	local pool=$1 i
 	sysct launch busybox m -s "$pool" -d root,size=40MiB
-	for i in 1 2 3; do
+	put m /root/f1 2 2>/dev/null
+	sysct snapshot create m running
+	sysct restore m running
+	for i in 2 3; do
 		put m /root/f$i 2 2>/dev/null
 		sysct stop -f m
 		sysct snapshot create m s$i
 		sysct start m
 	done
-	sysct copy m/s2 n
-	sysct start n
-	put n /root/mine 2 2>/dev/null
-	sysct stop -f n
-	sysct snapshot create n own
+	ok -n "$pool: there are layers" test "$(layers_of m | wc -l)" -ge 4
+	is "$(for i in $(layers_of m); do project_of "$state/storage-pools/$pool/$i"; done | sort -u | wc -l)" 2 "$pool: of two projects"
+	sysct stop -f m
+	for i in running s2 s3; do sysct snapshot delete m $i; done
+	ok -n "$pool: they become one" wait_until 90 few_layers m 2
+	sysct start m
+	is "$(inside m 'stat -c %s /root/f1 /root/f2 /root/f3' | sort -u)" 2097152 "$pool: with all files"
+	ok -n "$pool: which are moved and linked" inside m 'cd /root && ln f1 l1 && mv f2 g2 && mv f3 m3 && mkdir d && mv g2 d/'
+	fails -n "$pool: the limit is there" put m /root/more 40
 	sysct delete -f m
-	sysct snapshot delete n own
-	ok -n "$pool: layers of two projects become one" wait_until 90 few_layers n 2
-	sysct start n
-	is "$(inside n 'stat -c %s /root/f1 /root/f2 /root/mine' | sort -u)" 2097152 "$pool: with all files"
-	ok -n "$pool: which are moved and linked" inside n 'cd /root && ln f1 l1 && mv f2 g2 && mv mine m2 && mkdir d && mv g2 d/'
-	fails -n "$pool: the limit is there" put n /root/more 40
-	sysct delete -f n
 }
