@@ -18,8 +18,10 @@ inside q 'dd if=/dev/zero of=/root/full bs=64k; sync' >/dev/null 2>&1 || true
 sysct stop -f q
 ok -n "over-xfs: a snapshot of one that is full" sysct snapshot create q full
 ok -n "over-xfs: which starts" sysct start q
-ok -n "over-xfs: and can be written to, once something is removed" inside q 'rm /root/full; sync; echo x >/root/x'
-fails -n "over-xfs: up to the size" put q /root/b 28
+fails -n "over-xfs: and is full" inside q 'echo x >/root/x'
+ok -n "over-xfs: until it gets more" sysct config device set q root size=36MiB
+ok -n "over-xfs: that can be written to" put q /root/b 4
+fails -n "over-xfs: and no more" put q /root/b 20
 sysct stop -f q
 ok -n "over-xfs: and restored" sysct restore q stopped
 sysct delete -f q
