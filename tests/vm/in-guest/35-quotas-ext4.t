@@ -42,10 +42,5 @@ ok -n "$pool: a copy has a project of its own" test "$(project q "$pool")" != "$
 ok -n "$pool: above those of others" test "$(project c "$pool")" -ge $((0x10000000))
 sysct delete c
 quota_at_reboot "$pool"
-
-pool=dir-ext4
-quota_of_roots "$pool"
-quota_of_snapshots "$pool"
-sysct delete -f q
 pools_end ext4
 done_testing
