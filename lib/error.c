@@ -101,6 +101,13 @@ int error_errno(struct error **error, int errnum, const char *format, ...)
 	return -1;
 }
 
+int error_set_errnum(struct error **error, int errnum)
+{
+	if (error && *error)
+		(*error)->errnum = errnum;
+	return -1;
+}
+
 int error_prefix(struct error **error, const char *format, ...)
 {
 	if (!error || !*error)

@@ -49,6 +49,9 @@ int error_set(struct error **error, enum error_kind kind, const char *format, ..
 int error_errno(struct error **error, int errnum, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* A program, or a library, said so and not a system call: which failure that is (error_errno()). Returns -1. */
+int error_set_errnum(struct error **error, int errnum);
+
 /**
  * error_prefix - put "context: " before the message; always returns -1, so
  * that a caller can `return error_prefix(error, ...)`.

@@ -83,3 +83,14 @@ void strbuf_free(struct strbuf *buffer)
 	free(buffer->text);
 	*buffer = (struct strbuf){0};
 }
+
+void strbuf_append_size(struct strbuf *buffer, double bytes)
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+	size_t unit = 0;
+	while (bytes >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		bytes /= 1024;
+		unit++;
+	}
+	strbuf_printf(buffer, unit ? "%.2f%s" : "%.0f%s", bytes, units[unit]);
+}

@@ -19,6 +19,9 @@ void strbuf_append_char(struct strbuf *buffer, char c);
 void strbuf_printf(struct strbuf *buffer, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* "1.50GiB": bytes for people. */
+void strbuf_append_size(struct strbuf *buffer, double bytes);
+
 /* Removes @count bytes from the front. */
 void strbuf_consume(struct strbuf *buffer, size_t count);
 

@@ -14,6 +14,7 @@
 #include "lib/compression.h"
 #include "lib/file.h"
 #include "lib/memory.h"
+#include "lib/space.h"
 #include "operation.h"
 #include "progress.h"
 
@@ -165,12 +166,20 @@ static int read_export(struct cli *cli, int fd, struct meter *meter, struct erro
 	}
 }
 
+static struct space space_of(const struct target *target)
+{
+	cleanup_free char *path = memory_printf("/proc/self/fd/%d", target->fd);
+	return space_look(path, memory_printf("the file system of %s",
+					      target->path ? target->path : "standard output"));
+}
+
 static int export_to(struct cli *cli, struct target *target, const char *compression,
 		     struct error **error)
 {
 	struct meter meter;
 	if (target->path && target_open(target, error) < 0)
 		return -1;
+	cleanup_space struct space space = space_of(target);
 	meter_init(&meter, cli, "Exporting", cli_word(cli, 0), false);
 	int result = send_export(cli, compression, error);
 	if (result == 0)
@@ -178,7 +187,8 @@ static int export_to(struct cli *cli, struct target *target, const char *compres
 	progress_clear(&meter.progress);
 	if (result == 0 && target->path)
 		result = target_finish(target, error);
-	return result;
+	/* How much it is when it is compressed, nobody knows before. */
+	return result < 0 ? space_explain(&space, "the backup", -1, error) : 0;
 }
 
 static int run_export(struct cli *cli, struct error **error)

@@ -22,7 +22,7 @@ static void print_size(const char *label, const json_t *object, const char *key)
 {
 	json_int_t number = json_integer_value(json_object_get(object, key));
 	cleanup_strbuf struct strbuf size = {0};
-	append_size(&size, (double)number);
+	strbuf_append_size(&size, (double)number);
 	if (number > 0)
 		printf("%s: %s\n", label, size.text);
 }
@@ -154,7 +154,7 @@ static void print_snapshot(const json_t *snapshot)
 	cleanup_strbuf struct strbuf size = {0};
 	json_int_t bytes = json_integer_value(json_object_get(snapshot, "size"));
 	if (bytes >= 0)
-		append_size(&size, (double)bytes);
+		strbuf_append_size(&size, (double)bytes);
 	printf("  - %s (%s%s%s)\n", json_text(snapshot, "name"), json_text(snapshot, "created_at"),
 	       size.length ? ", " : "", size.length ? size.text : "");
 }

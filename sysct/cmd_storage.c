@@ -40,7 +40,7 @@ static int run_list(struct cli *cli, struct error **error)
 static void print_size(const char *label, const json_t *object, const char *key)
 {
 	cleanup_strbuf struct strbuf size = {0};
-	append_size(&size, (double)json_integer_value(json_object_get(object, key)));
+	strbuf_append_size(&size, (double)json_integer_value(json_object_get(object, key)));
 	printf("%s: %s\n", label, size.text);
 }
 

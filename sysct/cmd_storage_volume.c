@@ -73,7 +73,7 @@ static int run_info(struct cli *cli, struct error **error)
 	if (!snapshots)
 		return -1;
 	const json_t *used = json_object_get(json_object_get(state, "usage"), "used");
-	append_size(&size, (double)json_integer_value(used));
+	strbuf_append_size(&size, (double)json_integer_value(used));
 	output_print_text("Name", json_text(volume, "name"));
 	output_print_text("Description", json_text(volume, "description"));
 	printf("Type: %s\nContent type: %s\n", json_text(volume, "type"),

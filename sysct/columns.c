@@ -9,17 +9,6 @@
 #include "lib/cleanup.h"
 #include "lib/memory.h"
 
-void append_size(struct strbuf *out, double bytes)
-{
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-	size_t unit = 0;
-	while (bytes >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
-		bytes /= 1024;
-		unit++;
-	}
-	strbuf_printf(out, unit ? "%.2f%s" : "%.0f%s", bytes, units[unit]);
-}
-
 static void append_upper(struct strbuf *cell, const char *text)
 {
 	for (; *text; text++)
@@ -124,7 +113,7 @@ static void append_disk(struct strbuf *cell, const json_t *instance)
 	json_int_t usage =
 		json_integer_value(json_object_get(json_object_get(disks, "root"), "usage"));
 	if (usage > 0)
-		append_size(cell, (double)usage);
+		strbuf_append_size(cell, (double)usage);
 }
 
 static json_int_t memory_value(const json_t *instance, const char *key)
@@ -137,7 +126,7 @@ static void append_memory(struct strbuf *cell, const json_t *instance)
 {
 	json_int_t usage = memory_value(instance, "usage");
 	if (usage > 0)
-		append_size(cell, (double)usage);
+		strbuf_append_size(cell, (double)usage);
 }
 
 static void append_memory_share(struct strbuf *cell, const json_t *instance)

@@ -50,7 +50,4 @@ bool columns_are_brief(const struct columns *columns);
 void columns_start(const struct columns *columns, struct table *table);
 void columns_add(const struct columns *columns, struct table *table, const json_t *instance);
 
-/* "1.50GiB" */
-void append_size(struct strbuf *out, double bytes);
-
 #endif

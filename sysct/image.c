@@ -85,7 +85,7 @@ static void add_row(struct table *table, const json_t *image)
 	cleanup_free char *fingerprint = memory_printf("%.12s", json_text(image, "fingerprint"));
 	cleanup_free char *date = memory_printf("%.10s", json_text(image, "uploaded_at"));
 	cleanup_strbuf struct strbuf size = {0};
-	append_size(&size, (double)json_integer_value(json_object_get(image, "size")));
+	strbuf_append_size(&size, (double)json_integer_value(json_object_get(image, "size")));
 	table_add(table, aliases);
 	table_add(table, fingerprint);
 	table_add(table, json_is_true(json_object_get(image, "public")) ? "yes" : "no");
@@ -156,7 +156,7 @@ int image_run_info(struct cli *cli, struct error **error)
 	if (!image)
 		return -1;
 	cleanup_strbuf struct strbuf size = {0};
-	append_size(&size, (double)json_integer_value(json_object_get(image, "size")));
+	strbuf_append_size(&size, (double)json_integer_value(json_object_get(image, "size")));
 	printf("Fingerprint: %s\n", json_text(image, "fingerprint"));
 	printf("Size: %s\n", size.text);
 	printf("Architecture: %s\n", json_text(image, "architecture"));

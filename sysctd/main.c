@@ -44,6 +44,7 @@
 #include "server.h"
 #include "storage/storage.h"
 #include "storage/usage.h"
+#include "volume/volume.h"
 
 enum { STOP_TIMEOUT = 10000 };
 
@@ -214,6 +215,8 @@ static int make_subjects(struct server *server, struct error **error)
 	nics_sweep(server);
 	proxies_refresh(server);
 	disks_refresh(server);
+	volumes_limit(server);
+	instances_limit_roots(server);
 	networks_seed(server);
 	if (recovery_start(server->recovery, error) < 0)
 		return -1;

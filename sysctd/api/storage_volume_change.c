@@ -331,12 +331,13 @@ static struct response *delete_one(struct request *request, struct error **error
 static struct response *get_state(struct request *request, struct error **error)
 {
 	cleanup_volume_row struct volume_row row = {0};
-	uint64_t bytes;
+	uint64_t bytes, size;
 	if (volume_of_request(request, &row, error) < 0 ||
-	    volume_usage(request_server(request), &row, &bytes, error) < 0)
+	    volume_usage(request_server(request), &row, &bytes, error) < 0 ||
+	    volume_size(row.config, &size, error) < 0)
 		return NULL;
-	return response_sync(
-		json_pack("{s:{s:I, s:i}}", "usage", "used", (json_int_t)bytes, "total", 0));
+	return response_sync(json_pack("{s:{s:I, s:I}}", "usage", "used", (json_int_t)bytes,
+				       "total", (json_int_t)size));
 }
 
 #define VOLUME VOLUMES "/{type}/{name}"

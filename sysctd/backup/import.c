@@ -14,6 +14,7 @@
 #include "memory.h"
 #include "network/nic.h"
 #include "server.h"
+#include "storage/pool_space.h"
 
 /* An index comes at the beginning, but a compressor may hold it back behind other data. */
 enum { KEPT_MAX = 64 << 20 };
@@ -25,8 +26,9 @@ struct import {
 	struct strbuf kept; /* what has come before the index is known */
 	struct unpack_process process;
 	struct import_plan plan;
-	bool planned; /* the index is known; the process unpacks */
-	bool made;    /* layers, to be removed */
+	struct space space; /* before anything is unpacked */
+	bool planned;	    /* the index is known; the process unpacks */
+	bool made;	    /* layers, to be removed */
 	bool stored;
 	bool failed;
 };
@@ -69,6 +71,7 @@ struct import *import_begin(struct server *server, const struct import_request *
 static int start_unpack(struct import *import, struct error **error)
 {
 	cleanup_free char *scratch = scratch_directory(import->server, error);
+	import->space = space_of_pool(import->server->storage, import->plan.pool.name);
 	char **words = scratch ? import_layers_make(import->server, &import->plan, error) : NULL;
 	if (!words)
 		return -1;
@@ -130,17 +133,16 @@ int import_write(struct import *import, const void *bytes, size_t length, struct
 				     : write_before(import, bytes, length, error);
 	if (result < 0)
 		import->failed = true;
-	return result;
+	return result < 0 ? space_explain(&import->space, "the import", -1, error) : 0;
 }
 
 int import_end(struct import *import, struct error **error)
 {
 	if (import->failed)
 		return error_set(error, ERROR_INTERNAL, "the import has failed");
-	if (!import->planned && take_index(import, error) < 0)
-		return -1;
-	if (unpack_process_end(&import->process, error) < 0)
-		return -1;
+	if ((!import->planned && take_index(import, error) < 0) ||
+	    unpack_process_end(&import->process, error) < 0)
+		return space_explain(&import->space, "the import", -1, error);
 	fault_point("import.unpacked");
 	return 0;
 }
@@ -170,6 +172,7 @@ void import_free(struct import *import)
 	if (import->plan.assigned && !import->stored)
 		nics_release(import->server, import->plan.row.uuid);
 	import_plan_clear(&import->plan);
+	space_clear(&import->space);
 	strbuf_free(&import->kept);
 	free(import->name);
 	free(import->pool);

@@ -119,8 +119,10 @@ static int finish(struct pack_process *process, bool cancelled, struct error **e
 	if (status == PACK_DONE)
 		return 0;
 	cleanup_free char *line = command_last_line(process->complaint.text);
-	return error_set(error, status == PACK_NO_SPACE ? ERROR_NO_SPACE : ERROR_INTERNAL,
-			 "making the backup failed: %s", line ? line : "sysct-pack was killed");
+	bool full = status == PACK_NO_SPACE;
+	error_set(error, full ? ERROR_NO_SPACE : ERROR_INTERNAL, "making the backup failed: %s",
+		  line ? line : "sysct-pack was killed");
+	return error_set_errnum(error, full ? ENOSPC : 0);
 }
 
 int pack_process_wait(struct pack_process *process, int cancel_fd,

@@ -22,6 +22,7 @@
 #include "memory.h"
 #include "operation.h"
 #include "server.h"
+#include "storage/pool_space.h"
 #include "storage/storage.h"
 #include "sysctd/events.h"
 
@@ -123,6 +124,7 @@ static int keep(struct instance *instance, const struct backup_request *request,
 	cleanup_free char *directory = backups_directory(instance->server);
 	if (file_make_directories(directory, 0700, error) < 0)
 		return -1;
+	cleanup_space struct space space = space_look(directory, memory_strdup(directory));
 	cleanup_close int fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return error_errno(error, errno, "creating %s", new);
@@ -130,7 +132,8 @@ static int keep(struct instance *instance, const struct backup_request *request,
 	if (write_file(instance, request, operation, fd, error) < 0 ||
 	    db_backup_create(instance->server->db, row, error) < 0) {
 		unlink(new);
-		return -1;
+		/* How much it takes compressed is known when it is done. */
+		return space_explain(&space, "the backup", -1, error);
 	}
 	fault_point("backup.row");
 	return rename(new, path) < 0 ? error_errno(error, errno, "creating %s", path) : 0;

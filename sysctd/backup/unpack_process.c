@@ -124,8 +124,9 @@ int unpack_process_end(struct unpack_process *process, struct error **error)
 	enum error_kind kind = status == UNPACK_NO_SPACE ? ERROR_NO_SPACE
 			       : status == UNPACK_FAILED ? ERROR_INVALID
 							 : ERROR_INTERNAL;
-	return error_set(error, kind, "importing failed: %s",
-			 line ? line : "sysct-unpack-backup was killed");
+	error_set(error, kind, "importing failed: %s",
+		  line ? line : "sysct-unpack-backup was killed");
+	return error_set_errnum(error, kind == ERROR_NO_SPACE ? ENOSPC : 0);
 }
 
 void unpack_process_clear(struct unpack_process *process)

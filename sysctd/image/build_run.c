@@ -2,7 +2,9 @@
  * One build from start to end, in its own thread: a directory for the
  * template, the two processes, and the image's place in pool and database.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -19,6 +21,7 @@
 #include "memory.h"
 #include "server.h"
 #include "db/objects.h"
+#include "storage/pool_space.h"
 #include "storage/storage.h"
 
 /* WRONG_USAGE: a template's status for an option that it does not take. */
@@ -41,8 +44,9 @@ static int unpack_failure(const struct build_process *process, const char *alias
 	enum error_kind kind =
 		process->unpack.status == UNPACK_NO_SPACE ? ERROR_NO_SPACE : ERROR_INTERNAL;
 	cleanup_free char *line = command_last_line(process->complaint.text);
-	return error_set(error, kind, "unpacking image %s failed: %s", alias,
-			 line ? line : "sysct-unpack was killed");
+	error_set(error, kind, "unpacking image %s failed: %s", alias,
+		  line ? line : "sysct-unpack was killed");
+	return error_set_errnum(error, kind == ERROR_NO_SPACE ? ENOSPC : 0);
 }
 
 /* Why the build failed, if it did. The order is that of cause and effect. */
@@ -51,7 +55,10 @@ static int check_end(const struct build_process *process, const char *alias, str
 	if (process->cancelled)
 		return error_set(error, ERROR_CANCELLED, "building image %s was cancelled", alias);
 	bool template_failed = process->template.status != 0;
-	if (process->unpack_failed_first || (!template_failed && process->unpack.status != 0))
+	/* Its pipe broke since nobody read it any more, and that was seen first. */
+	bool broken = process->template.status == 128 + SIGPIPE;
+	if (process->unpack_failed_first ||
+	    ((!template_failed || broken) && process->unpack.status != 0))
 		return unpack_failure(process, alias, error);
 	if (!template_failed)
 		return 0;
@@ -142,13 +149,15 @@ static char *run_in_directory(const struct build_request *request, const char *d
 	if (storage_pool_require(request->server, pool, error) < 0 ||
 	    db_object_get(request->server->db, &db_pools, pool, &row, error) < 0)
 		return NULL;
+	cleanup_space struct space space = space_of_pool(storage, pool);
 	cleanup_free char *target = storage_image_begin(storage, pool, row.kind, token, error);
-	if (!target)
-		return NULL;
-	char *fingerprint = run_processes(request, directory, token, target, error);
-	if (!fingerprint)
+	char *fingerprint = target ? run_processes(request, directory, token, target, error) : NULL;
+	if (fingerprint)
+		return fingerprint;
+	if (target)
 		storage_image_abort(storage, pool, token);
-	return fingerprint;
+	space_explain(&space, "the image", -1, error);
+	return NULL;
 }
 
 char *build_run(const struct build_request *request, struct error **error)

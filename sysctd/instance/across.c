@@ -12,6 +12,7 @@
 #include "log.h"
 #include "memory.h"
 #include "server.h"
+#include "storage/pool_space.h"
 #include "storage/storage.h"
 
 enum { LOCK_TIMEOUT = 30000 };
@@ -223,7 +224,11 @@ int instance_move(struct instance *instance, const char *pool, struct operation 
 	int result = prepare(&moving, pool, error);
 	if (result == 0) {
 		moving.transfer = transfer_new(server, &moving.pool, operation);
+		cleanup_space struct space space = space_of_pool(server->storage, pool);
 		result = move_files(&moving, error);
+		if (result < 0 && space_is_short(error))
+			space_explain(&space, "the instance",
+				      space_for_layer(server, moving.row.layer_id, false), error);
 		transfer_free(moving.transfer);
 	}
 	if (result == 0)

@@ -51,7 +51,7 @@ int branch_begin(struct branch *branch, struct error **error)
 	const struct layer_place place = {branch->pool.kind, branch->pool.name, directory};
 	if (branch->beside)
 		return snapshot_copy(branch->instance, &place, top, branch->running, error);
-	if (storage_layer_above(storage, &place, top, top->id_base, error) < 0)
+	if (storage_layer_instead(storage, &place, top, top, top->id_base, error) < 0)
 		return -1;
 	fault_point("snapshot.layer");
 	return 0;

@@ -14,6 +14,7 @@
 #include "memory.h"
 #include "network/nic.h"
 #include "server.h"
+#include "storage/pool_space.h"
 #include "storage/storage.h"
 
 enum { LOCK_TIMEOUT = 30000 };
@@ -26,6 +27,8 @@ struct copying {
 	struct object_row pool;
 	struct layer_place place;  /* of the copy's own layer */
 	struct transfer *transfer; /* to another pool */
+	struct space space;	   /* where it goes */
+	bool across;
 };
 
 static void add_settings(json_t *config, const json_t *from)
@@ -247,7 +250,9 @@ static int copy_locked(struct copying *copying, struct error **error)
 		return -1;
 	if (instance_place_volume(server, row, &copying->pool, &copying->place, error) < 0)
 		return -1;
-	if (strcmp(row->pool, from.pool) != 0)
+	copying->space = space_of_pool(server->storage, row->pool);
+	copying->across = strcmp(row->pool, from.pool) != 0;
+	if (copying->across)
 		return copy_across(copying, error);
 	if (prepare(copying, error) < 0)
 		return -1;
@@ -255,6 +260,19 @@ static int copy_locked(struct copying *copying, struct error **error)
 		return commit(copying, error);
 	abort_copy(copying);
 	return -1;
+}
+
+/* Within one pool of layers only what a running source has written is copied. */
+static int explain(struct copying *copying, struct error **error)
+{
+	struct instance *source = copying->request->source;
+	int64_t id = copying->below.count ? copying->below.rows[0].id : 0;
+	bool own = !copying->across && !copying->row->flat_layer;
+	if (!space_is_short(error) ||
+	    (!id && db_instance_layer(source->server->db, source->id, &id, NULL) < 0))
+		return -1;
+	return space_explain(&copying->space, "the copy", space_for_layer(source->server, id, own),
+			     error);
 }
 
 int instance_copy(const struct copy_request *request, struct instance_row *row,
@@ -268,6 +286,9 @@ int instance_copy(const struct copy_request *request, struct instance_row *row,
 	cleanup_instance_lock struct instance *held = source;
 	struct copying copying = {.request = request, .branch.instance = held, .row = row};
 	int result = copy_locked(&copying, error);
+	if (result < 0)
+		explain(&copying, error);
+	space_clear(&copying.space);
 	branch_clear(&copying.branch);
 	layer_list_clear(&copying.below);
 	object_row_clear(&copying.pool);

@@ -10,6 +10,7 @@
 #include "db/profiles.h"
 #include "fault.h"
 #include "image/image.h"
+#include "image/store.h"
 #include "instance/config_keys.h"
 #include "instance/device_types.h"
 #include "instance/disks.h"
@@ -20,6 +21,7 @@
 #include "network/nic.h"
 #include "recover/recover.h"
 #include "server.h"
+#include "storage/pool_space.h"
 #include "storage/storage.h"
 
 void instance_make_uuid(char text[static UUID_STR_LEN])
@@ -173,7 +175,16 @@ static int store(struct server *server, struct instance_row *row, struct error *
 	struct layer_place place;
 	if (instance_place_volume(server, row, &pool, &place, error) < 0)
 		return -1;
+	bool whole = !storage_clones(pool.kind) && row->flat_layer;
+	whole = whole || !storage_image_exists(server->storage, row->pool, row->image);
+	cleanup_space struct space space = space_of_pool(server->storage, row->pool);
 	int result = store_at(server, row, &place, error);
+	if (result < 0 && space_is_short(error))
+		space_explain(
+			&space, "the instance",
+			whole ? storage_image_size(server->storage, image_pool(server), row->image)
+			      : -1,
+			error);
 	free((char *)place.directory);
 	return result;
 }

@@ -32,9 +32,8 @@ static const struct device_key disk_keys[] = {
 	 "Unset: they are the host's, and what the instance has no id for belongs to nobody. "
 	 "Volumes are always shifted."},
 	{"size", false, disk_check_size,
-	 "Of the root disk in a pool of the driver btrfs: the most that it may hold; unset: as "
-	 "much as "
-	 "the pool. Of a `tmpfs:`; unset: half of the memory."},
+	 "Of the root disk: the most that it may hold, where the pool can keep it to that (see "
+	 "storage.md); unset: as much as the pool. Of a `tmpfs:`; unset: half of the memory."},
 	{"source", false, disk_check_source,
 	 "Directory or file of the host; `tmpfs:`; with `pool` a custom volume, `VOLUME` or "
 	 "`VOLUME/SUB/PATH`. The root disk has none."},

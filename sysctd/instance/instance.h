@@ -65,6 +65,9 @@ struct instance_registry *instance_registry_create(struct server *server, struct
 /* One object for every row, and the monitors that still run (after storage_repair()). */
 int instance_registry_load(struct server *server, struct error **error);
 
+/* After that: those that run have the limits of their root disks, as their rows say. */
+void instances_limit_roots(struct server *server);
+
 /* Ends the watching thread. Instances go on. */
 void instance_registry_free(struct instance_registry *registry);
 

@@ -68,6 +68,10 @@ int instance_place_volume(struct server *server, struct instance_row *row, struc
 int instance_check_root_size(struct server *server, const char *pool, const json_t *devices,
 			     struct error **error);
 
+/* ERROR_INVALID when a "size" that @old has not is less than what the root disk has. */
+int instance_check_root_fits(struct server *server, const struct instance_row *row,
+			     const json_t *old, const json_t *devices, struct error **error);
+
 /* What it writes into is kept to that size from now on. */
 int instance_limit_root(struct server *server, const struct instance_row *row,
 			const json_t *devices, struct error **error);

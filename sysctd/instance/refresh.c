@@ -15,6 +15,7 @@
 #include "log.h"
 #include "memory.h"
 #include "server.h"
+#include "storage/pool_space.h"
 #include "storage/storage.h"
 
 enum { LOCK_TIMEOUT = 30000 };
@@ -242,10 +243,13 @@ static int refresh_locked(struct refreshing *refreshing, const struct copy_reque
 				 refreshing->target->name);
 	if (read_all(refreshing, request->snapshots, error) < 0)
 		return -1;
+	struct server *server = refreshing->source->server;
+	cleanup_space struct space space = space_of_pool(server->storage, refreshing->row.pool);
 	int result = refreshing->same_pool ? prepare_here(refreshing, error)
 					   : prepare_across(refreshing, request->operation, error);
 	if (result < 0)
-		return -1;
+		/* Of what it needs at most it may have some already. */
+		return space_explain(&space, "the copy", -1, error);
 	if (store(refreshing, request->snapshots, error) == 0)
 		return commit(refreshing, error);
 	abandon(refreshing);

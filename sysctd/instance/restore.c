@@ -13,6 +13,7 @@
 #include "log.h"
 #include "memory.h"
 #include "server.h"
+#include "storage/pool_space.h"
 #include "storage/storage.h"
 
 enum { LOCK_TIMEOUT = 30000 };
@@ -77,11 +78,14 @@ static int make_layer(struct server *server, const struct layer_place *place,
 		      const struct layer_row *kept, const struct instance_row *row,
 		      struct error **error)
 {
-	if (storage_pool_require(server, place->pool, error) < 0)
+	cleanup_layer_list struct layer_list now = {0};
+	if (storage_pool_require(server, place->pool, error) < 0 ||
+	    db_layer_chain(server->db, row->layer_id, &now, error) < 0)
 		return -1;
 	if (row->flat_layer)
 		return storage_layer_duplicate(server->storage, place, kept, error);
-	return storage_layer_above(server->storage, place, kept, row->id_base, error);
+	return storage_layer_instead(server->storage, place, kept, &now.rows[0], row->id_base,
+				     error);
 }
 
 static int swap(struct instance *instance, const struct snapshot_row *snapshot,
@@ -96,8 +100,16 @@ static int swap(struct instance *instance, const struct snapshot_row *snapshot,
 	cleanup_free char *directory = storage_new_layer_directory();
 	const struct layer_place place = {pool.kind, pool.name, directory};
 	row->flat_layer = !storage_stacks(pool.kind);
-	if (make_layer(server, &place, &chain.rows[0], row, error) < 0)
+	cleanup_space struct space space = space_of_pool(server->storage, pool.name);
+	if (make_layer(server, &place, &chain.rows[0], row, error) < 0) {
+		if (space_is_short(error))
+			space_explain(&space, "the restore",
+				      row->flat_layer
+					      ? space_for_layer(server, chain.rows[0].id, false)
+					      : -1,
+				      error);
 		return -1;
+	}
 	fault_point("restore.layer");
 	if (store(instance, &chain.rows[0], directory, row, error) < 0) {
 		storage_layer_abort(server->storage, pool.name, directory);

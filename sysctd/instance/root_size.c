@@ -1,10 +1,10 @@
 /* "size" of root disks: a limit that the pool's driver keeps. */
 #include "cleanup.h"
 #include "db/layers.h"
-#include "db/objects.h"
 #include "instance/config_keys_values.h"
 #include "instance/device_types.h"
 #include "instance/internal.h"
+#include "log.h"
 #include "server.h"
 #include "storage/storage.h"
 
@@ -19,35 +19,59 @@ static int parse(const json_t *devices, uint64_t *bytes, struct error **error)
 int instance_check_root_size(struct server *server, const char *pool, const json_t *devices,
 			     struct error **error)
 {
-	cleanup_object_row struct object_row row = {0};
 	uint64_t bytes;
 	if (parse(devices, &bytes, error) < 0)
 		return -1;
-	if (bytes == 0)
-		return 0;
-	if (db_object_get(server->db, &db_pools, pool, &row, error) < 0)
+	return bytes ? storage_check_limit(server, pool, error) : 0;
+}
+
+int instance_check_root_fits(struct server *server, const struct instance_row *row,
+			     const json_t *old, const json_t *devices, struct error **error)
+{
+	cleanup_layer_list struct layer_list chain = {0};
+	uint64_t before, bytes;
+	if (parse(devices, &bytes, error) < 0)
 		return -1;
-	return storage_can_limit(row.kind) ? 0
-					   : error_set(error, ERROR_UNSUPPORTED,
-						       "pool \"%s\" cannot keep a disk to a "
-						       "\"size\": its driver is %s, and "
-						       "only btrfs can",
-						       pool, row.kind);
+	if (parse(old, &before, NULL) == 0 && before == bytes)
+		return 0;
+	if (db_layer_chain(server->db, row->layer_id, &chain, error) < 0)
+		return -1;
+	return storage_check_fits(server, &chain, bytes, error) < 0
+		       ? error_prefix(error, "the root disk")
+		       : 0;
 }
 
 int instance_limit_root(struct server *server, const struct instance_row *row,
 			const json_t *devices, struct error **error)
 {
-	cleanup_object_row struct object_row pool = {0};
 	cleanup_layer_list struct layer_list chain = {0};
 	uint64_t bytes;
 	if (parse(devices, &bytes, error) < 0 ||
-	    db_object_get(server->db, &db_pools, row->pool, &pool, error) < 0)
-		return -1;
-	if (!storage_can_limit(pool.kind))
-		return 0;
-	if (storage_pool_require(server, row->pool, error) < 0 ||
 	    db_layer_chain(server->db, row->layer_id, &chain, error) < 0)
 		return -1;
-	return storage_layer_limit(server->storage, pool.kind, &chain.rows[0], bytes, error);
+	return storage_limit(server, &chain, bytes, error) < 0
+		       ? error_prefix(error, "the root disk")
+		       : 0;
+}
+
+static void limit_one(struct instance *instance, void *data)
+{
+	struct server *server = instance->server;
+	cleanup_instance_row struct instance_row row = {0};
+	cleanup_error struct error *error = NULL;
+	json_t *devices = NULL;
+	(void)data;
+	/* Others get theirs when they start. */
+	if (instance_get_state(instance) == INSTANCE_STOPPED)
+		return;
+	if (db_instance_get_by_id(server->db, instance->id, &row, &error) < 0 ||
+	    instance_expand(server, &row, NULL, &devices, &error) < 0 ||
+	    instance_limit_root(server, &row, devices, &error) < 0)
+		log_event(LOG_LEVEL_WARNING, instance->name, "%s", error_message(error));
+	json_decref(devices);
+}
+
+void instances_limit_roots(struct server *server)
+{
+	instance_registry_each(server, limit_one, NULL);
 }

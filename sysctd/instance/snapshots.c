@@ -16,6 +16,7 @@
 #include "log.h"
 #include "memory.h"
 #include "server.h"
+#include "storage/pool_space.h"
 #include "storage/storage.h"
 
 enum { LOCK_TIMEOUT = 30000 };
@@ -135,9 +136,26 @@ static int store(struct taking *taking, struct snapshot_row *taken, struct error
 	return -1;
 }
 
+static int begin(struct branch *branch, struct error **error)
+{
+	struct server *server = branch->instance->server;
+	cleanup_instance_row struct instance_row row = {0};
+	if (db_instance_get_by_id(server->db, branch->instance->id, &row, error) < 0)
+		return -1;
+	cleanup_space struct space space = space_of_pool(server->storage, row.pool);
+	if (branch_begin(branch, error) == 0)
+		return 0;
+	if (space_is_short(error))
+		space_explain(&space, "the snapshot",
+			      branch->beside ? space_for_layer(server, row.layer_id, !branch->flat)
+					     : -1,
+			      error);
+	return -1;
+}
+
 static int take(struct taking *taking, struct snapshot_row *taken, struct error **error)
 {
-	if (branch_begin(&taking->branch, error) < 0)
+	if (begin(&taking->branch, error) < 0)
 		return -1;
 	if (store(taking, taken, error) < 0) {
 		branch_abort(&taking->branch);

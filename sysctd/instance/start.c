@@ -76,6 +76,26 @@ static int spawn(struct instance *instance, const struct instance_row *row, cons
 	return 0;
 }
 
+/* One that is at the limit of its root disk may be too full to be mounted (xfs), and nothing could be removed
+ * from it: there is no limit for that moment. */
+static int spawn_limited(struct instance *instance, const struct instance_row *row,
+			 const json_t *devices, struct error **error)
+{
+	struct server *server = instance->server;
+	cleanup_error struct error *problem = NULL, *other = NULL;
+	if (spawn(instance, row, devices, &problem) == 0)
+		return 0;
+	if (!problem || problem->kind != ERROR_NO_SPACE ||
+	    instance_limit_root(server, row, NULL, NULL) < 0) {
+		error_move(error, steal_pointer(&problem));
+		return -1;
+	}
+	int result = spawn(instance, row, devices, error);
+	if (instance_limit_root(server, row, devices, &other) < 0)
+		log_event(LOG_LEVEL_ERROR, instance->name, "%s", error_message(other));
+	return result;
+}
+
 /* An init that ends at once has not been started, as far as its user is concerned. */
 static int check_alive(struct instance *instance, int pidfd, struct error **error)
 {
@@ -101,7 +121,7 @@ static int start_locked(struct instance *instance, struct error **error)
 		started = instance_limit_root(server, &row, devices, error);
 	if (started == 0) {
 		instance_set_state(instance, INSTANCE_STARTING);
-		started = spawn(instance, &row, devices, error);
+		started = spawn_limited(instance, &row, devices, error);
 		if (started < 0)
 			instance_set_state(instance, INSTANCE_STOPPED);
 	}

@@ -197,6 +197,7 @@ static int update_locked(struct instance *instance, struct instance_row *row, st
 	    nics_assign(server, row, devices, NULL, error) == 0 &&
 	    instance_expand(server, &old, &before, &old_devices, error) == 0 &&
 	    disks_check_sources(server, old_devices, devices, error) == 0 &&
+	    instance_check_root_fits(server, &old, old_devices, devices, error) == 0 &&
 	    (!up || same_limits(before, after) ||
 	     apply_live(instance, before, after, error) == 0) &&
 	    (!up || change_devices(instance, &old, old_devices, row, devices, error) == 0))

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/statvfs.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,6 +101,24 @@ static int add_directory(struct strbuf *options, const char *key, const char *pa
 	return *fd < 0 ? error_errno(error, errno, "opening %s", path) : 0;
 }
 
+/* Where it cannot make the directory that it needs, the kernel mounts an overlay that can only be read
+ * (fs/overlayfs/super.c, ovl_make_workdir()). */
+static int check_writable(const struct spec *spec, int work, struct error **error)
+{
+	struct statvfs status;
+	if (statvfs(ROOTFS_DIRECTORY, &status) < 0)
+		return error_errno(error, errno, "looking at the overlay of %s", spec->name);
+	if (!(status.f_flag & ST_RDONLY))
+		return 0;
+	/* Why, the kernel does not say. */
+	int result = mkdirat(work, "try", 0700);
+	int errnum = result < 0 ? errno : EROFS;
+	unlinkat(work, "try", AT_REMOVEDIR);
+	umount2(ROOTFS_DIRECTORY, MNT_DETACH);
+	return error_errno(error, errnum, "mounting the overlay of %s to be written to",
+			   spec->name);
+}
+
 /* By mount(2), which takes a page of options: fsconfig(2) takes 255 bytes, and many layers have more. */
 static int mount_overlay(const struct spec *spec, const char *lower, struct error **error)
 {
@@ -116,7 +135,7 @@ static int mount_overlay(const struct spec *spec, const char *lower, struct erro
 		strbuf_printf(&options, ",%s=%s", key, json_string_value(value));
 	if (mount("overlay", ROOTFS_DIRECTORY, "overlay", MS_NODEV, options.text) < 0)
 		return error_errno(error, errno, "mounting the overlay of %s", spec->name);
-	return 0;
+	return check_writable(spec, work, error);
 }
 
 /* A whole tree, which needs nothing below it. */

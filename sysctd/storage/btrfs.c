@@ -25,8 +25,10 @@ enum { MKFS_TIMEOUT = 600000, MOST_OPTIONS = 16 };
 static int fail(enum btrfs_util_error problem, struct error **error, const char *what,
 		const char *path)
 {
-	return error_set(error, errno == ENOSPC ? ERROR_NO_SPACE : ERROR_INTERNAL, "%s %s: %s: %s",
-			 what, path, btrfs_util_strerror(problem), strerror(errno));
+	int errnum = errno;
+	error_set(error, errnum == ENOSPC ? ERROR_NO_SPACE : ERROR_INTERNAL, "%s %s: %s: %s", what,
+		  path, btrfs_util_strerror(problem), strerror(errnum));
+	return error_set_errnum(error, errnum);
 }
 
 static int check(const char *path, struct error **error)

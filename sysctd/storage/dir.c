@@ -12,6 +12,7 @@
 #include "cleanup.h"
 #include "memory.h"
 #include "storage/driver.h"
+#include "storage/project.h"
 
 int storage_plain_tree(const char *path, struct error **error)
 {
@@ -31,4 +32,9 @@ const struct storage_driver storage_dir = {
 	.help = "plain directories that are copied whole, on any file system",
 	.check = check,
 	.tree_create = storage_plain_tree,
+	.usage = project_usage,
+	.count = project_begin,
+	.together = project_same,
+	.check_limit = project_check,
+	.limit = project_limit,
 };

@@ -39,9 +39,19 @@ struct storage_driver {
 		     struct error **error);
 	/* Of a pool that has just been made on a file or device of its own; NULL: nothing. */
 	int (*prepare)(const char *path, struct error **error);
-	/* Bytes of "rootfs" in @path: what it has alone, and all. -1: to be counted. NULL: always. */
+	/* Bytes of the layer in @path, and of what is counted with it: what it has alone, and all that a
+	 * limit counts. -1: nobody knows without walking through it. */
 	int (*usage)(const char *path, int64_t *own, int64_t *all);
-	/* The most bytes that "rootfs" in @path may have, 0 for no limit. NULL: cannot be limited. */
+	/* Of the directory of a new layer, in which there are no more than empty directories: what is made in
+	 * it is counted, together with what is in the layer's directory @with, or alone where that is NULL,
+	 * whatever it was before. NULL: nothing is to be done for it. */
+	int (*count)(const char *path, const char *with, struct error **error);
+	/* Whether the two are counted together. NULL: none are. */
+	bool (*together)(const char *path, const char *other);
+	/* Whether layers of the pool at @path can be limited, ERROR_UNSUPPORTED says what is missing.
+	 * NULL: always. */
+	int (*check_limit)(const char *path, struct error **error);
+	/* The most bytes that the layer in @path, and what is counted with it, may have, 0 for no limit. */
 	int (*limit)(const char *path, uint64_t bytes, struct error **error);
 	/* After the device has grown. */
 	int (*grow)(const char *path, struct error **error);

@@ -81,9 +81,6 @@ json_t *storage_pool_marker(const struct storage *storage, const char *name);
 /* At start: pools that were being made or removed when the daemon died go. */
 int storage_pools_repair(struct server *server, struct error **error);
 
-/* Bytes of an image's tree on the disk, counted when it is asked for the first time; -1: it cannot be. */
-int64_t storage_image_size(struct storage *storage, const char *pool, const char *fingerprint);
-
 /* Starts and ends the thread of reclaim.c. */
 int storage_reclaimer_start(struct storage *storage, struct error **error);
 void storage_reclaimer_stop(struct storage *storage);

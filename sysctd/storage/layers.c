@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <stdlib.h>
 #include <string.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
@@ -81,19 +80,6 @@ bool storage_clones(const char *driver)
 	return functions && functions->tree_clone;
 }
 
-bool storage_can_limit(const char *driver)
-{
-	const struct storage_driver *functions = storage_driver_find(driver, NULL);
-	return functions && functions->limit;
-}
-
-int storage_layer_limit(struct storage *storage, const char *driver, const struct layer_row *layer,
-			uint64_t bytes, struct error **error)
-{
-	cleanup_free char *path = storage_layer_path(storage, layer);
-	return storage_driver_find(driver, error)->limit(path, bytes, error);
-}
-
 /* ---- making ---- */
 
 /* Whether what is done there is on the disk before what the database does after it. Of journals that is so;
@@ -128,14 +114,27 @@ static int settle_empty(const struct storage *storage, const char *path, struct 
 		       : write_out(path, ".", error);
 }
 
+/* What is made in it from now on counts for somebody. */
+static int count(const struct storage *storage, const struct storage_driver *driver,
+		 const char *path, const struct layer_row *with, struct error **error)
+{
+	if (!driver->count)
+		return 0;
+	cleanup_free char *other = with ? storage_layer_path(storage, with) : NULL;
+	return driver->count(path, other, error);
+}
+
 /* The empty directory that becomes the layer; the caller frees the path. */
 static char *begin(struct storage *storage, const struct layer_place *place,
 		   const struct storage_driver **driver, struct error **error)
 {
 	*driver = storage_driver_find(place->driver, error);
 	char *path = *driver ? storage_new_path(storage, place->pool, place->directory) : NULL;
-	if (path && storage_make_fresh(path, error) == 0)
-		return path;
+	if (path && storage_make_fresh(path, error) == 0) {
+		if (count(storage, *driver, path, NULL, error) == 0)
+			return path;
+		storage_remove_at(AT_FDCWD, path, NULL);
+	}
 	free(path);
 	return NULL;
 }
@@ -188,11 +187,14 @@ static char *find_image(struct server *server, const char *pool, const char *fin
 
 static int make_above(const struct storage *storage, const struct storage_driver *driver,
 		      const char *path, const char *tree, uint32_t tree_base, uint32_t id_base,
-		      struct error **error)
+		      const struct layer_row *with, struct error **error)
 {
-	return driver->stack->above(path, tree, tree_base, id_base, error) < 0
-		       ? -1
-		       : settle_empty(storage, path, error);
+	if (driver->stack->above(path, tree, tree_base, id_base, error) < 0)
+		return -1;
+	/* Not before: it may be full, which ends the daemon's writes on xfs as well. */
+	if (with && count(storage, driver, path, with, error) < 0)
+		return -1;
+	return settle_empty(storage, path, error);
 }
 
 int storage_layer_first(struct server *server, const struct layer_place *place, uint32_t id_base,
@@ -207,23 +209,30 @@ int storage_layer_first(struct server *server, const struct layer_place *place, 
 	cleanup_free char *tree = image ? memory_printf("%s/rootfs", image) : NULL;
 	int result = -1;
 	if (image)
-		result =
-			driver->stack
-				? make_above(server->storage, driver, path, tree, 0, id_base, error)
-				: copy_flat(driver, image, path, driver->keeps_images, error);
+		result = driver->stack
+				 ? make_above(server->storage, driver, path, tree, 0, id_base, NULL,
+					      error)
+				 : copy_flat(driver, image, path, driver->keeps_images, error);
 	return end(result, path, place, error);
 }
 
-int storage_layer_above(struct storage *storage, const struct layer_place *place,
-			const struct layer_row *below, uint32_t id_base, struct error **error)
+int storage_layer_instead(struct storage *storage, const struct layer_place *place,
+			  const struct layer_row *below, const struct layer_row *with,
+			  uint32_t id_base, struct error **error)
 {
 	const struct storage_driver *driver;
 	cleanup_free char *tree = storage_layer_tree(storage, below);
 	cleanup_free char *path = begin(storage, place, &driver, error);
 	if (!path)
 		return -1;
-	return end(make_above(storage, driver, path, tree, below->id_base, id_base, error), path,
-		   place, error);
+	return end(make_above(storage, driver, path, tree, below->id_base, id_base, with, error),
+		   path, place, error);
+}
+
+int storage_layer_above(struct storage *storage, const struct layer_place *place,
+			const struct layer_row *below, uint32_t id_base, struct error **error)
+{
+	return storage_layer_instead(storage, place, below, NULL, id_base, error);
 }
 
 int storage_layer_empty(struct storage *storage, const struct layer_place *place,
@@ -388,9 +397,11 @@ static int discard(struct storage *storage, const struct layer_row *layer, struc
 	cleanup_free char *deleted =
 		storage_path(storage, layer->pool, STORAGE_LAYERS, STORAGE_DELETED,
 			     strrchr(layer->directory, '/') + 1);
-	if (rename(path, deleted) < 0 && errno != ENOENT)
-		return error_errno(error, errno, "deleting %s", path);
-	return 0;
+	if (rename(path, deleted) == 0 || errno == ENOENT)
+		return 0;
+	/* A full btrfs keeps blocks for what removes, and none for what renames. */
+	return errno == ENOSPC || errno == EDQUOT ? storage_remove_at(AT_FDCWD, path, error)
+						  : error_errno(error, errno, "deleting %s", path);
 }
 
 /* Else a layer could be there again after a loss of power, and its row gone. */

@@ -8,6 +8,7 @@
 #include "memory.h"
 #include "storage/internal.h"
 #include "storage/layer_merge.h"
+#include "storage/project.h"
 
 static int open_upper(const char *path, struct error **error)
 {
@@ -36,9 +37,12 @@ int storage_layers_merge(struct storage *storage, const struct layer_place *plac
 			 const atomic_bool *stop, struct error **error)
 {
 	cleanup_free char *target = storage_new_path(storage, place->pool, place->directory);
+	cleanup_free char *from = storage_layer_path(storage, upper);
 	if (storage_layer_above(storage, place, upper, upper->id_base, error) < 0)
 		return -1;
-	if (fill(storage, target, lower, upper, stop, error) == 0)
+	/* Files of two projects are linked into it. */
+	if (project_note(target, from, error) == 0 &&
+	    fill(storage, target, lower, upper, stop, error) == 0)
 		return 0;
 	storage_layer_abort(storage, place->pool, place->directory);
 	return -1;

@@ -15,6 +15,7 @@
 #include "cleanup.h"
 #include "memory.h"
 #include "storage/driver.h"
+#include "storage/project.h"
 #include "storage/tree_copy.h"
 
 static int check(const char *path, struct error **error)
@@ -77,4 +78,9 @@ const struct storage_driver storage_overlay = {
 	.keeps_images = true,
 	.check = check,
 	.tree_create = storage_plain_tree,
+	.usage = project_usage,
+	.count = project_begin,
+	.together = project_same,
+	.check_limit = project_check,
+	.limit = project_limit,
 };

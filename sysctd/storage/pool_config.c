@@ -37,6 +37,7 @@ static const struct pool_key keys[] = {
 	{"source", false, true, check_path},	    {"size", true, false, check_size},
 	{"source.wipe", true, true, check_bool},    {"btrfs.mount_options", true, false, NULL},
 	{"btrfs.create_options", true, true, NULL}, {"volatile.initial_source", false, true, NULL},
+	{"volume.size", false, false, check_size},
 };
 
 static const struct {

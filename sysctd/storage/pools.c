@@ -302,6 +302,19 @@ static int prepare(struct storage *storage, const struct object_row *row, struct
 	return driver->prepare && pool_source_is_device(row) ? driver->prepare(path, error) : 0;
 }
 
+static int check_volume_size(const struct storage *storage, const struct object_row *row,
+			     struct error **error)
+{
+	const struct storage_driver *driver = storage_driver_find(row->kind, error);
+	cleanup_free char *path = pool_path(storage, row->name);
+	if (!driver || !pool_config_get(row->config, "volume.size") || !driver->check_limit)
+		return driver ? 0 : -1;
+	return driver->check_limit(path, error) < 0
+		       ? error_prefix(error, "pool \"%s\" cannot keep volumes to a \"volume.size\"",
+				      row->name)
+		       : 0;
+}
+
 static int create_noted(struct server *server, struct object_row *row, struct error **error)
 {
 	struct storage *storage = server->storage;
@@ -309,7 +322,8 @@ static int create_noted(struct server *server, struct object_row *row, struct er
 		return -1;
 	json_object_del(row->config, "source.wipe");
 	fault_point("pool.made");
-	if (storage_pool_bring_up(storage, row, error) < 0 || prepare(storage, row, error) < 0)
+	if (storage_pool_bring_up(storage, row, error) < 0 || prepare(storage, row, error) < 0 ||
+	    check_volume_size(storage, row, error) < 0)
 		return -1;
 	fault_point("pool.up");
 	return db_object_create(server->db, &db_pools, row, error);
@@ -367,6 +381,7 @@ static int update_locked(struct server *server, const struct object_row *row, st
 	const struct storage_driver *driver = storage_driver_find(row->kind, error);
 	if (!driver || db_object_get(server->db, &db_pools, row->name, &old, error) < 0 ||
 	    pool_config_check_change(driver, old.config, row->config, error) < 0 ||
+	    check_volume_size(storage, row, error) < 0 ||
 	    pool_source_grow(storage, row, error) < 0 ||
 	    db_object_update(server->db, &db_pools, row, error) < 0)
 		return -1;

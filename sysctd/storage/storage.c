@@ -15,6 +15,7 @@
 #include "file.h"
 #include "memory.h"
 #include "storage/internal.h"
+#include "storage/project.h"
 
 const char *storage_kind_directory(enum storage_kind kind)
 {
@@ -95,7 +96,7 @@ static bool is_subvolume(int dirfd, const char *path)
 	       fstat(fd, &status) == 0 && status.st_ino == BTRFS_FIRST_FREE_OBJECTID;
 }
 
-int storage_remove_at(int dirfd, const char *name, struct error **error)
+static int remove_tree(int dirfd, const char *name, struct error **error)
 {
 	cleanup_free char *tree = memory_printf("%s/rootfs", name);
 	if (is_subvolume(dirfd, tree)) {
@@ -109,4 +110,22 @@ int storage_remove_at(int dirfd, const char *name, struct error **error)
 					   btrfs_util_strerror(problem));
 	}
 	return file_remove_tree_at(dirfd, name, error);
+}
+
+/* What it belongs to, and in @parent where it is; that is the caller's. */
+static uint32_t find_project(int dirfd, const char *name, int *parent)
+{
+	cleanup_close int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	uint32_t project = project_of(fd);
+	*parent = project ? openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	return project;
+}
+
+int storage_remove_at(int dirfd, const char *name, struct error **error)
+{
+	cleanup_close int parent = -1;
+	uint32_t project = find_project(dirfd, name, &parent);
+	int result = remove_tree(dirfd, name, error);
+	project_forget(parent, project);
+	return result;
 }

@@ -68,6 +68,11 @@ int storage_layer_first(struct server *server, const struct layer_place *place, 
 int storage_layer_above(struct storage *storage, const struct layer_place *place,
 			const struct layer_row *below, uint32_t id_base, struct error **error);
 
+/* The same for an instance that wrote into @with until now: both are kept to its size together. */
+int storage_layer_instead(struct storage *storage, const struct layer_place *place,
+			  const struct layer_row *below, const struct layer_row *with,
+			  uint32_t id_base, struct error **error);
+
 /* An empty flat one. */
 int storage_layer_empty(struct storage *storage, const struct layer_place *place,
 			struct error **error);
@@ -84,10 +89,22 @@ int storage_layer_clone(struct storage *storage, const struct layer_place *place
 int storage_layer_duplicate(struct storage *storage, const struct layer_place *place,
 			    const struct layer_row *source, struct error **error);
 
-/* Whether a flat layer of the driver can be kept to a size, and that: in bytes, 0 for no limit. */
-bool storage_can_limit(const char *driver);
-int storage_layer_limit(struct storage *storage, const char *driver, const struct layer_row *layer,
-			uint64_t bytes, struct error **error);
+/* ---- limits of what is written into (limit.c) ---- */
+
+/* Whether what is in the pool can be kept to a size. ERROR_UNSUPPORTED says what is missing. */
+int storage_check_limit(struct server *server, const char *pool, struct error **error);
+
+/**
+ * storage_limit - what is written into the uppermost layer of @chain is kept to a size.
+ * What lies below it counts, too, but for an image that others share.
+ * @bytes: 0 for no limit; one that there is more of already lets nobody write any more.
+ */
+int storage_limit(struct server *server, const struct layer_list *chain, uint64_t bytes,
+		  struct error **error);
+
+/* ERROR_INVALID when there is more already than @bytes; of what is not counted nobody knows. */
+int storage_check_fits(struct server *server, const struct layer_list *chain, uint64_t bytes,
+		       struct error **error);
 
 /* One that means what @upper above @lower does, both stacked and on the same ids; nobody writes into them.
  * @stop, ERROR_UNSUPPORTED: see layer_merge.h. */
@@ -130,6 +147,9 @@ bool storage_image_exists(struct storage *storage, const char *pool, const char 
 
 /* Directory of an image (its tree is in "rootfs" below it); the caller frees it. */
 char *storage_image_path(struct storage *storage, const char *pool, const char *fingerprint);
+
+/* Bytes of an image's tree on the disk, counted when it is asked for the first time; -1: it cannot be. */
+int64_t storage_image_size(struct storage *storage, const char *pool, const char *fingerprint);
 
 /**
  * storage_image_provide - the image is in the pool, copied from the one that images are kept in.

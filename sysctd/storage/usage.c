@@ -66,7 +66,7 @@ static bool of_driver(struct server *server, const struct layer_row *layer,
 	if (!layer->flat || db_object_get(server->db, &db_pools, layer->pool, &pool, NULL) < 0)
 		return false;
 	const struct storage_driver *driver = storage_driver_find(pool.kind, NULL);
-	if (!driver || !driver->usage || driver->usage(path, &usage->own, &all) < 0)
+	if (!driver || driver->usage(path, &usage->own, &all) < 0)
 		return false;
 	usage->shared = all - usage->own;
 	return true;

@@ -28,7 +28,6 @@ static const struct {
 	{"block.", "there are no block volumes", true},
 	{"security.shared", "it is for block volumes", false},
 	{"security.unmapped", "ids of a volume are always those of the instance", false},
-	{"size", "volumes have no size of their own yet", false},
 	{"snapshots.", "snapshots of volumes are taken by hand", true},
 	{"initial.", "give owner and mode to the files themselves", true},
 	{"volatile.", "what the daemon keeps is not told by others", true},
@@ -37,11 +36,16 @@ static const struct {
 static int check_key(const char *key, const json_t *value, struct error **error)
 {
 	const char *text = json_string_value(value);
+	uint64_t bytes;
 	bool on = false;
 	if (!text)
 		return error_set(error, ERROR_INVALID, "the value of \"%s\" is not a text", key);
 	if (strncmp(key, "user.", 5) == 0)
 		return 0;
+	if (strcmp(key, "size") == 0)
+		return *text && size_parse(text, &bytes, error) < 0
+			       ? error_prefix(error, "key \"size\"")
+			       : 0;
 	if (strcmp(key, "security.shifted") == 0) {
 		if (bool_parse(text, &on, error) < 0)
 			return error_prefix(error, "%s", key);

@@ -28,6 +28,25 @@ int volume_layer_commit(struct server *server, struct volume_layer *layer, struc
 /* Removes one that got no row; nothing for one that was committed. */
 void volume_layer_abort(struct server *server, struct volume_layer *layer);
 
+/* ---- its size (size.c) ---- */
+
+/* Before something is made: ERROR_UNSUPPORTED when the pool cannot keep the "size" of @config. */
+int volume_check_size(struct server *server, const char *pool, const json_t *config,
+		      struct error **error);
+
+/* With what the pool has for new volumes; a new object. */
+json_t *volume_default_config(struct server *server, const char *pool, const json_t *config,
+			      struct error **error);
+
+/* Limits one that volume_layer_make() made to the "size" of @config. @must_fit: ERROR_INVALID when there is
+ * more in it already. */
+int volume_layer_limit(struct server *server, const struct volume_layer *layer,
+		       const json_t *config, bool must_fit, struct error **error);
+
+/* The same for one that is stored. */
+int volume_resize(struct server *server, const struct volume_row *row, const json_t *config,
+		  bool must_fit, struct error **error);
+
 /* In a transaction, after something was copied: the volume still has that layer. */
 int volume_check_same(struct server *server, const struct volume_row *row, struct error **error);
 

@@ -7,6 +7,7 @@
 #include "fault.h"
 #include "memory.h"
 #include "server.h"
+#include "storage/pool_space.h"
 #include "storage/storage.h"
 #include "volume/internal.h"
 
@@ -54,8 +55,13 @@ int volume_layer_make(struct server *server, const char *pool, int64_t like,
 		return -1;
 	*layer = (struct volume_layer){memory_strdup(pool), storage_new_layer_directory(), false};
 	const struct layer_place place = {row.kind, layer->pool, layer->directory};
-	if (fill(server, &place, like, error) < 0)
+	cleanup_space struct space space = space_of_pool(server->storage, pool);
+	if (fill(server, &place, like, error) < 0) {
+		if (space_is_short(error))
+			space_explain(&space, like ? "the copy" : "the volume",
+				      like ? space_for_layer(server, like, false) : -1, error);
 		return -1;
+	}
 	layer->made = true;
 	fault_point("volume.layer");
 	return 0;

@@ -154,7 +154,8 @@ int volume_restore(struct server *server, const char *pool, const char *name, co
 	    volume_check_unused(server, pool, name, true, error) < 0 ||
 	    volume_layer_make(server, pool, row.layer_id, &layer, error) < 0)
 		return -1;
-	if (store_restored(server, &volume, &row, &layer, error) < 0) {
+	if (volume_layer_limit(server, &layer, row.config, false, error) < 0 ||
+	    store_restored(server, &volume, &row, &layer, error) < 0) {
 		volume_layer_abort(server, &layer);
 		return -1;
 	}

@@ -20,6 +20,12 @@ int volume_check_name(const char *name, struct error **error);
 /* Its configuration: "user.*", and keys whose meaning is always so (config.c). */
 int volume_check_config(const json_t *config, struct error **error);
 
+/* The most bytes that one with this configuration may have; 0: any. */
+int volume_size(const json_t *config, uint64_t *bytes, struct error **error);
+
+/* After a start: all that are there have their limits, as their rows say. */
+void volumes_limit(struct server *server);
+
 /* Members are borrowed. */
 struct volume_request {
 	const char *pool, *name;

@@ -60,17 +60,29 @@ static int store_new(struct server *server, const struct volume_request *request
 	return -1;
 }
 
-int volume_create(struct server *server, const struct volume_request *request, struct error **error)
+static int create(struct server *server, const struct volume_request *request, struct error **error)
 {
 	cleanup_volume_layer struct volume_layer layer = {0};
-	if (check_new(server, request, error) < 0 ||
+	if (volume_check_size(server, request->pool, request->config, error) < 0 ||
 	    volume_layer_make(server, request->pool, 0, &layer, error) < 0)
 		return -1;
-	if (store_new(server, request, &layer, error) < 0) {
-		volume_layer_abort(server, &layer);
+	if (volume_layer_limit(server, &layer, request->config, true, error) == 0 &&
+	    store_new(server, request, &layer, error) == 0)
+		return volume_layer_commit(server, &layer, error);
+	volume_layer_abort(server, &layer);
+	return -1;
+}
+
+int volume_create(struct server *server, const struct volume_request *request, struct error **error)
+{
+	if (check_new(server, request, error) < 0)
 		return -1;
-	}
-	if (volume_layer_commit(server, &layer, error) < 0)
+	struct volume_request whole = *request;
+	json_t *config = volume_default_config(server, request->pool, request->config, error);
+	whole.config = config;
+	int result = config ? create(server, &whole, error) : -1;
+	json_decref(config);
+	if (result < 0)
 		return -1;
 	volume_publish(server, "storage-volume-created", request->pool, request->name, NULL);
 	return 0;
@@ -221,6 +233,17 @@ static int store_copy(struct server *server, const struct volume_copy_request *r
 	return -1;
 }
 
+static int make_copy(struct server *server, const struct volume_copy_request *request,
+		     struct set *set, struct error **error)
+{
+	const struct volume_request *target = &request->target;
+	const json_t *config = target->config ? target->config : set->volume.config;
+	if (volume_check_size(server, target->pool, config, error) < 0 ||
+	    set_make(server, target->pool, set, error) < 0)
+		return -1;
+	return volume_layer_limit(server, &set->layer, config, true, error);
+}
+
 int volume_copy(struct server *server, const struct volume_copy_request *request,
 		struct error **error)
 {
@@ -229,7 +252,7 @@ int volume_copy(struct server *server, const struct volume_copy_request *request
 	int result = -1;
 	if (check_new(server, target, error) == 0 &&
 	    read_source(server, request, &set, error) == 0 &&
-	    set_make(server, target->pool, &set, error) == 0 &&
+	    make_copy(server, request, &set, error) == 0 &&
 	    store_copy(server, request, &set, error) == 0)
 		result = set_commit(server, &set, error);
 	set_clear(server, &set);
@@ -273,6 +296,16 @@ static int store_move(struct server *server, const struct set *set, const char *
 	return -1;
 }
 
+static int make_moved(struct server *server, const char *pool, struct set *set,
+		      struct error **error)
+{
+	const json_t *config = set->volume.config;
+	if (volume_check_size(server, pool, config, error) < 0 ||
+	    set_make(server, pool, set, error) < 0)
+		return -1;
+	return volume_layer_limit(server, &set->layer, config, false, error);
+}
+
 int volume_move(struct server *server, const char *pool, const char *name, const char *new_pool,
 		const char *new_name, struct error **error)
 {
@@ -286,7 +319,7 @@ int volume_move(struct server *server, const char *pool, const char *name, const
 	    (stays ||
 	     db_volume_snapshot_list(server->db, set.volume.id, &set.snapshots, error) == 0)) {
 		set.source = set.volume.layer_id;
-		if ((stays || set_make(server, new_pool, &set, error) == 0) &&
+		if ((stays || make_moved(server, new_pool, &set, error) == 0) &&
 		    store_move(server, &set, new_pool, new_name, error) == 0)
 			result = stays ? 0 : set_commit(server, &set, error);
 	}
@@ -300,11 +333,33 @@ int volume_move(struct server *server, const char *pool, const char *name, const
 
 /* ---- changing and deleting ---- */
 
+/* Only where it changes: what is there already may be more than a size that was lowered otherwise. */
+static int resize(struct server *server, const struct volume_row *old, const struct volume_row *row,
+		  struct error **error)
+{
+	uint64_t before, after;
+	if (volume_size(old->config, &before, error) < 0 ||
+	    volume_size(row->config, &after, error) < 0)
+		return -1;
+	if (before == after)
+		return 0;
+	return volume_check_size(server, row->pool, row->config, error) < 0
+		       ? -1
+		       : volume_resize(server, row, row->config, true, error);
+}
+
 int volume_update(struct server *server, const struct volume_row *row, struct error **error)
 {
+	cleanup_volume_row struct volume_row old = {0};
 	if (volume_check_config(row->config, error) < 0 ||
-	    db_volume_update(server->db, row, error) < 0)
+	    db_volume_get(server->db, row->pool, row->name, &old, error) < 0 ||
+	    resize(server, &old, row, error) < 0)
 		return -1;
+	fault_point("volume.resized");
+	if (db_volume_update(server->db, row, error) < 0) {
+		volume_resize(server, &old, old.config, false, NULL);
+		return -1;
+	}
 	volume_publish(server, "storage-volume-updated", row->pool, row->name, NULL);
 	return 0;
 }

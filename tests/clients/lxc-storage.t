@@ -49,6 +49,25 @@ for pool in plain small overlaid; do
 	complains '*in use*' lxc storage delete "$pool"
 	ok lxc delete -f copy "$pool"
 done
+# --- sizes of disks and volumes ---
+write() { lxc exec "$1" -- sh -c "dd if=/dev/zero of=$2 bs=1M count=$3 && sync"; }
+ok lxc launch busybox small -s small -d root,size=20MiB
+fails -n "a root disk is kept to its size" write small /root/file 30
+ok lxc config device set small root size 50MiB
+ok -n "and gets a larger one" write small /root/file 30
+complains '*are used already*' lxc config device set small root size 10MiB
+complains '*cannot keep anything to a "size"*' lxc storage volume create plain data size=20MiB
+ok lxc storage set small volume.size 20MiB
+ok lxc storage volume create small data
+is "$(lxc storage volume get small data size)" 20MiB "a volume has the pool's size"
+ok lxc storage volume attach small data small data /data
+fails -n "and is kept to it" write small /data/file 30
+ok lxc storage volume set small data size 40MiB
+ok -n "also to a larger one" write small /data/file 30
+ok lxc storage unset small volume.size
+ok lxc delete -f small
+ok lxc storage volume delete small data
+
 complains '*cannot be made smaller*' lxc storage set small size=200MiB
 ok lxc storage set small size=400MiB
 is "$(lxc query /1.0/storage-pools/small/resources | jq .space.total)" $((400 << 20)) "larger"

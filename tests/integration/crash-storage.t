@@ -22,6 +22,7 @@ command_for() { # POINT
 	restore.*) echo "restore victim kept" ;;
 	merge.*) echo "snapshot delete victim below" ;;
 	volume.deleted) echo "storage volume delete $pool victim" ;;
+	volume.resized) echo "storage volume set $pool victim size=40MiB" ;;
 	volume.*) echo "storage volume create $pool victim" ;;
 	backup.deleted) echo "query --wait -X DELETE /1.0/instances/victim/backups/b" ;;
 	backup.*) echo "query --wait -X POST -d {\"name\":\"b\"} /1.0/instances/victim/backups" ;;
@@ -43,6 +44,7 @@ prepare() { # POINT: the victim as its command wants it
 	case $1 in
 	create.* | volume.layer | volume.committed | pool.noted | pool.made | pool.up) return 0 ;;
 	volume.deleted) sysct storage volume create "$pool" victim ;;
+	volume.resized) sysct storage volume create "$pool" victim size=20MiB ;;
 	merge.*) # the layer of one snapshot with that of another one
 		sysct launch busybox victim
 		sysct exec victim -- sh -c 'mkdir /root/dir; echo below >/root/dir/file; echo then >/root/state'
@@ -100,7 +102,14 @@ copy_is_whole() {
 
 source_is_free() { [ ! -d "$TMPDIR/victim" ] || [ -z "$(ls -A "$TMPDIR/victim")" ] || sysct storage show victim; }
 
+# Quota groups of btrfs: the limit that the row says.
+is_limited() {
+	[ "$(sysct storage volume get "$pool" victim size)" = 20MiB ] &&
+		[ "$(btrfs qgroup show -r --raw "$SYSCT_DIR/storage-pools/$pool" | grep -cw 20971520)" = 1 ]
+}
+
 look() { # POINT TEXT
+	case $1 in volume.resized) ok -n "$2: the limit is the row's" is_limited ;; esac
 	case $1 in copy.* | import.*) ok -n "$2: the copy is whole, or there is none" copy_is_whole ;; esac
 	case $1 in
 	merge.*)
@@ -133,6 +142,7 @@ pools_for() { # POINT
 	snapshot.copied | snapshot.layer) echo default plain ;; # of btrfs it is done at once
 	pool.*) echo btrfs plain ;;
 	merge.*) echo default ;;
+	volume.resized) echo btrfs ;;
 	volume.* | backup.* | import.* | move.* | copy.across) echo "${turn[0]}" ;;
 	*) echo default btrfs plain ;;
 	esac

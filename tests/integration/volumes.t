@@ -27,7 +27,7 @@ like "$(volume show default data)" 'content_type: filesystem' "show"
 complains 'already exists in pool default' volume create default data
 complains 'not a name for a volume' volume create default .x
 complains 'not a name for a volume' volume create default 'a b'
-complains '"size" of a volume is not supported' volume create default x size=1GB
+complains 'key "size"' volume create default x size=1GX
 complains 'has no key "nonsense"' volume create default x nonsense=1
 complains 'block.* not supported' volume create default x --type block
 complains 'not found' volume create nowhere x
