@@ -58,7 +58,7 @@ static const struct route *const routes[] = {
 	instance_create_routes,
 	instance_change_routes,
 	instance_snapshot_routes,
-	instance_backup_routes,
+	backup_routes,
 	instance_state_routes,
 	exec_routes,
 	console_routes,
@@ -196,6 +196,7 @@ static int make_subjects(struct server *server, struct error **error)
 {
 	server->events = event_hub_create();
 	server->operations = operation_manager_create(server->events, error);
+	server->backup_names = backup_names_create();
 	if (!server->operations)
 		return -1;
 	server->images = image_builder_create(server, error);
@@ -256,6 +257,7 @@ static int shut_down(struct server *server)
 	networks_free(server->networks, idle);
 	image_builder_free(server->images);
 	operation_manager_free(server->operations);
+	backup_names_free(server->backup_names);
 	event_hub_free(server->events);
 	usage_counter_free(server->usage);
 	storage_stop(server->storage);

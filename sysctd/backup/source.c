@@ -1,5 +1,5 @@
 /*
- * What goes into a backup, of one instant: of the instance a branch as for a snapshot (instance/branch.h),
+ * What goes into the backup of an instance, of one instant: of the instance a branch as for a snapshot (instance/branch.h),
  * of the snapshots the layers that they keep. Nobody names the branch; it is held while it is
  * read (db_layer_hold()), and after a crash nobody holds it.
  *
@@ -26,8 +26,17 @@ enum { LOCK_TIMEOUT = 30000 };
 
 /* ---- the request for sysct-pack ---- */
 
-static void add_text(json_t *entries, const char *directory, const char *name, const char *text,
-		     int mode)
+json_t *backup_source_request(struct backup_source *source, const struct backup_request *request)
+{
+	cleanup_free char *scratch = backups_directory(source->owner->server);
+	json_t *entries = json_array();
+	source->request = json_pack("{s:s*, s:s, s:o}", "compression", request->compression,
+				    "scratch", scratch, "entries", entries);
+	return entries;
+}
+
+void backup_source_add_text(json_t *entries, const char *directory, const char *name,
+			    const char *text, int mode)
 {
 	cleanup_free char *path = memory_printf("%s/%s", directory, name);
 	json_array_append_new(
@@ -47,8 +56,8 @@ static json_t *describe_tree(const json_t *rootfs, uint32_t id_base, const char 
 	return json_pack("{s:s, s:o}", "path", path, "layers", layers);
 }
 
-static int add_tree(json_t *entries, const char *directory, struct server *server, int64_t layer,
-		    struct error **error)
+int backup_source_add_tree(json_t *entries, const char *path, struct server *server, int64_t layer,
+			   struct error **error)
 {
 	cleanup_layer_list struct layer_list chain = {0};
 	if (db_layer_chain(server->db, layer, &chain, error) < 0)
@@ -56,7 +65,6 @@ static int add_tree(json_t *entries, const char *directory, struct server *serve
 	json_t *rootfs = storage_layers_describe(server->storage, &chain, error);
 	if (!rootfs)
 		return -1;
-	cleanup_free char *path = memory_printf("%s/rootfs", directory);
 	json_array_append_new(entries, describe_tree(rootfs, chain.rows[0].id_base, path));
 	json_decref(rootfs);
 	return 0;
@@ -80,9 +88,10 @@ static int add_part(json_t *entries, const struct part *part, const char *backup
 		return -1;
 	json_array_append_new(
 		entries, json_pack("{s:s, s:i}", "path", part->directory, "mode", SEARCH_BY_OWNER));
-	add_text(entries, part->directory, "backup.yaml", backup_yaml, READ_BY_OWNER);
-	add_text(entries, part->directory, "metadata.yaml", metadata, READ_BY_ALL);
-	return add_tree(entries, part->directory, server, part->layer, error);
+	backup_source_add_text(entries, part->directory, "backup.yaml", backup_yaml, READ_BY_OWNER);
+	backup_source_add_text(entries, part->directory, "metadata.yaml", metadata, READ_BY_ALL);
+	cleanup_free char *path = memory_printf("%s/rootfs", part->directory);
+	return backup_source_add_tree(entries, path, server, part->layer, error);
 }
 
 static int add_snapshots(json_t *entries, const struct backup_content *content,
@@ -112,7 +121,7 @@ static int add_all(json_t *entries, struct instance *instance, const struct back
 		return -1;
 	const struct part part = {"backup/container", content->row->architecture,
 				  content->row->config, content->row->created_at, layer};
-	add_text(entries, "backup", "index.yaml", text, 0644);
+	backup_source_add_text(entries, "backup", "index.yaml", text, 0644);
 	if (add_snapshots(entries, content, own, instance->server, error) < 0)
 		return -1;
 	return add_part(entries, &part, own, instance->server, error);
@@ -120,9 +129,9 @@ static int add_all(json_t *entries, struct instance *instance, const struct back
 
 /* ---- the instant ---- */
 
-static int hold(struct backup_source *source, int64_t layer, struct error **error)
+int backup_source_hold(struct backup_source *source, int64_t layer, struct error **error)
 {
-	if (db_layer_hold(source->instance->server->db, layer, error) < 0)
+	if (db_layer_hold(source->owner->server->db, layer, error) < 0)
 		return -1;
 	source->held =
 		memory_realloc(source->held, (source->held_count + 1) * sizeof(*source->held));
@@ -134,7 +143,7 @@ static int hold_snapshots(struct backup_source *source, const struct snapshot_li
 			  struct error **error)
 {
 	for (size_t i = 0; i < snapshots->count; i++)
-		if (hold(source, snapshots->rows[i].layer_id, error) < 0)
+		if (backup_source_hold(source, snapshots->rows[i].layer_id, error) < 0)
 			return -1;
 	return 0;
 }
@@ -142,13 +151,13 @@ static int hold_snapshots(struct backup_source *source, const struct snapshot_li
 static int store(struct backup_source *source, struct branch *branch,
 		 const struct snapshot_list *snapshots, int64_t *layer, struct error **error)
 {
-	struct db *db = source->instance->server->db;
+	struct db *db = source->owner->server->db;
 	cleanup_instance_row struct instance_row row = {0};
 	if (db_begin(db, DB_DURABLE, error) < 0)
 		return -1;
-	if (branch_store(branch, layer, error) == 0 && hold(source, *layer, error) == 0 &&
+	if (branch_store(branch, layer, error) == 0 && backup_source_hold(source, *layer, error) == 0 &&
 	    hold_snapshots(source, snapshots, error) == 0 &&
-	    db_instance_get_by_id(db, source->instance->id, &row, error) == 0) {
+	    db_instance_get_by_id(db, source->owner->id, &row, error) == 0) {
 		if (row.layer_id != branch->row.layer_id) {
 			source->old_layer = branch->row.layer_id;
 			source->new_layer = row.layer_id;
@@ -178,35 +187,40 @@ static int take(struct backup_source *source, struct branch *branch,
 static int open_locked(struct backup_source *source, struct branch *branch,
 		       const struct backup_request *request, struct error **error)
 {
-	struct instance *instance = source->instance;
+	struct instance *instance = source->owner->instance;
 	cleanup_snapshot_list struct snapshot_list snapshots = {0};
 	int64_t layer = 0;
-	if (!request->instance_only &&
+	if (!request->only &&
 	    db_snapshot_list(instance->server->db, instance->id, &snapshots, error) < 0)
 		return -1;
 	if (take(source, branch, &snapshots, &layer, error) < 0)
 		return -1;
 	const struct backup_content content = {&branch->row, &branch->pool, &snapshots};
-	cleanup_free char *scratch = backups_directory(instance->server);
-	json_t *entries = json_array();
-	source->request = json_pack("{s:s*, s:s, s:o}", "compression", request->compression,
-				    "scratch", scratch, "entries", entries);
-	return add_all(entries, instance, &content, layer, error);
+	return add_all(backup_source_request(source, request), instance, &content, layer, error);
 }
 
-int backup_source_open(struct backup_source *source, struct instance *instance,
-		       const struct backup_request *request, struct error **error)
+static int open_instance(struct backup_source *source, const struct backup_request *request,
+			 struct error **error)
 {
-	*source = (struct backup_source){.instance = instance};
-	cleanup_free char *directory = backups_directory(instance->server);
-	if (file_make_directories(directory, 0700, error) < 0 ||
-	    instance_lock(instance, "backup", LOCK_TIMEOUT, error) < 0)
+	struct instance *instance = source->owner->instance;
+	if (instance_lock(instance, "backup", LOCK_TIMEOUT, error) < 0)
 		return -1;
 	cleanup_instance_lock struct instance *held = instance;
 	struct branch branch = {.instance = held};
 	int result = open_locked(source, &branch, request, error);
 	branch_clear(&branch);
 	return result;
+}
+
+int backup_source_open(struct backup_source *source, const struct backup_owner *owner,
+		       const struct backup_request *request, struct error **error)
+{
+	*source = (struct backup_source){.owner = owner};
+	cleanup_free char *directory = backups_directory(owner->server);
+	if (file_make_directories(directory, 0700, error) < 0)
+		return -1;
+	return owner->instance ? open_instance(source, request, error)
+			       : backup_source_open_volume(source, request, error);
 }
 
 /* ---- the end ---- */
@@ -223,10 +237,10 @@ static bool is_empty(const char *path)
 
 static bool was_not_used(struct backup_source *source)
 {
-	struct server *server = source->instance->server;
+	struct server *server = source->owner->server;
 	cleanup_instance_row struct instance_row row = {0};
 	cleanup_layer_list struct layer_list chain = {0};
-	if (db_instance_get_by_id(server->db, source->instance->id, &row, NULL) < 0 ||
+	if (db_instance_get_by_id(server->db, source->owner->id, &row, NULL) < 0 ||
 	    row.layer_id != source->new_layer || row.last_used_at != source->last_used_at ||
 	    db_layer_chain(server->db, row.layer_id, &chain, NULL) < 0)
 		return false;
@@ -238,7 +252,7 @@ static bool was_not_used(struct backup_source *source)
 
 static void take_back(struct backup_source *source)
 {
-	struct instance *instance = source->instance;
+	struct instance *instance = source->owner->instance;
 	if (instance_lock(instance, "backup", LOCK_TIMEOUT, NULL) < 0)
 		return;
 	cleanup_instance_lock struct instance *held = instance;
@@ -249,13 +263,13 @@ static void take_back(struct backup_source *source)
 
 void backup_source_close(struct backup_source *source)
 {
-	struct server *server = source->instance->server;
+	struct server *server = source->owner->server;
 	cleanup_error struct error *problem = NULL;
 	if (source->old_layer)
 		take_back(source);
 	for (size_t i = 0; i < source->held_count; i++)
 		if (db_layer_release(server->db, source->held[i], &problem) < 0)
-			log_event(LOG_LEVEL_WARNING, source->instance->name, "%s",
+			log_event(LOG_LEVEL_WARNING, backup_owner_instance(source->owner), "%s",
 				  error_message(problem));
 	if (source->held_count)
 		storage_tidy(server);

@@ -14,14 +14,14 @@
 #include "cleanup.h"
 #include "memory.h"
 
-json_t *unpack_ids_map(const json_t *config, struct error **error)
+json_t *unpack_ids_map(const json_t *config, const char *key, struct error **error)
 {
-	const char *text = json_string_value(json_object_get(config, "volatile.last_state.idmap"));
+	const char *text = json_string_value(json_object_get(config, key));
 	json_t *map = text && *text ? json_loads(text, 0, NULL) : json_array();
 	if (json_is_array(map))
 		return map;
 	json_decref(map);
-	error_set(error, ERROR_INVALID, "index.yaml: volatile.last_state.idmap is no list");
+	error_set(error, ERROR_INVALID, "index.yaml: %s is no list", key);
 	return NULL;
 }
 

@@ -11,8 +11,8 @@
 
 #include "error.h"
 
-/* The map of a container's or snapshot's "config": an array, to be freed; empty: none is needed. */
-json_t *unpack_ids_map(const json_t *config, struct error **error);
+/* The map that @key of a "config" tells: an array, to be freed; empty: none is needed. */
+json_t *unpack_ids_map(const json_t *config, const char *key, struct error **error);
 
 /* Changes owners and attributes. ERROR_INVALID for an id that is not in the map. */
 int unpack_ids_change(const json_t *map, struct archive_entry *entry, struct error **error);

@@ -23,8 +23,7 @@ void volume_publish(struct server *server, const char *action, const char *pool,
 	event_hub_lifecycle(server->events, action, source, NULL);
 }
 
-/* Before anything is made; the transaction looks again. */
-static int check_new(struct server *server, const struct volume_request *request,
+int volume_check_new(struct server *server, const struct volume_request *request,
 		     struct error **error)
 {
 	cleanup_object_row struct object_row pool = {0};
@@ -63,7 +62,7 @@ static int store_new(struct server *server, const struct volume_request *request
 int volume_create(struct server *server, const struct volume_request *request, struct error **error)
 {
 	cleanup_volume_layer struct volume_layer layer = {0};
-	if (check_new(server, request, error) < 0 ||
+	if (volume_check_new(server, request, error) < 0 ||
 	    volume_layer_make(server, request->pool, 0, &layer, error) < 0)
 		return -1;
 	if (store_new(server, request, &layer, error) < 0) {
@@ -132,11 +131,11 @@ int volume_check_same(struct server *server, const struct volume_row *row, struc
 				   row->name);
 }
 
-/* Nobody deleted one of them while it was copied. */
-static int check_snapshots(struct server *server, const struct set *set, struct error **error)
+int volume_check_snapshots(struct server *server, const struct volume_snapshot_list *list,
+			   struct error **error)
 {
-	for (size_t i = 0; i < set->snapshots.count; i++) {
-		const struct volume_snapshot_row *row = &set->snapshots.rows[i];
+	for (size_t i = 0; i < list->count; i++) {
+		const struct volume_snapshot_row *row = &list->rows[i];
 		cleanup_volume_snapshot_row struct volume_snapshot_row now = {0};
 		if (db_volume_snapshot_get(server->db, row->volume_id, row->name, &now, error) < 0)
 			return -1;
@@ -189,7 +188,7 @@ static int check_source(struct server *server, const struct volume_copy_request 
 	if (!request->snapshot)
 		return volume_check_same(server, &set->volume, error) < 0
 			       ? -1
-			       : check_snapshots(server, set, error);
+			       : volume_check_snapshots(server, &set->snapshots, error);
 	if (db_volume_snapshot_get(server->db, set->volume.id, request->snapshot, &now, error) < 0)
 		return -1;
 	return now.layer_id == set->source
@@ -227,7 +226,7 @@ int volume_copy(struct server *server, const struct volume_copy_request *request
 	const struct volume_request *target = &request->target;
 	struct set set = {0};
 	int result = -1;
-	if (check_new(server, target, error) == 0 &&
+	if (volume_check_new(server, target, error) == 0 &&
 	    read_source(server, request, &set, error) == 0 &&
 	    set_make(server, target->pool, &set, error) == 0 &&
 	    store_copy(server, request, &set, error) == 0)
@@ -265,7 +264,7 @@ static int store_move(struct server *server, const struct set *set, const char *
 		return -1;
 	if (volume_check_unused(server, row->pool, row->name, false, error) == 0 &&
 	    volume_check_same(server, row, error) == 0 &&
-	    check_snapshots(server, set, error) == 0 &&
+	    volume_check_snapshots(server, &set->snapshots, error) == 0 &&
 	    (stays ? db_volume_move(server->db, row, pool, name, row->layer_id, error)
 		   : store_moved(server, set, pool, name, error)) == 0)
 		return db_commit(server->db, error);
@@ -281,7 +280,7 @@ int volume_move(struct server *server, const char *pool, const char *name, const
 	struct set set = {0};
 	int result = -1;
 	if (db_volume_get(server->db, pool, name, &set.volume, error) == 0 &&
-	    check_new(server, &target, error) == 0 &&
+	    volume_check_new(server, &target, error) == 0 &&
 	    volume_check_unused(server, pool, name, false, error) == 0 &&
 	    (stays ||
 	     db_volume_snapshot_list(server->db, set.volume.id, &set.snapshots, error) == 0)) {

@@ -207,7 +207,7 @@ fails sysct import good.tar
 is "$tap_status" 4 "a name that is there"
 "$top/tests/lib/craft-backup" shifted >shifted.tar
 ok sysct import shifted.tar shifted
-owners() { find "$SYSCT_DIR"/storage-pools/default/layers/*/rootfs -name file -printf '%U %G\n' | sort -u | paste -sd ,; }
+owners() { find "$SYSCT_DIR"/storage-pools/default/layers/*/{rootfs,upper} -name file -printf '%U %G\n' | sort -u | paste -sd ,; }
 is "$(owners)" "0 0,1000 1000" "owners that LXD shifted"
 "$top/tests/lib/craft-backup" unknown-device >crafted.tar
 ok -n "a device is left out" sysct import crafted.tar third --device gpu,type=none
@@ -215,7 +215,7 @@ ok -n "a device is left out" sysct import crafted.tar third --device gpu,type=no
 ok -n "a key is left out" sysct import crafted.tar fourth --config nonsense.key=
 "$top/tests/lib/craft-backup" device >crafted.tar
 ok -n "device nodes are left out" sysct import crafted.tar fifth
-is "$(find "$SYSCT_DIR"/storage-pools/default/layers/*/rootfs -type c)" "" "all of them"
+is "$(find "$SYSCT_DIR"/storage-pools/default/layers/*/{rootfs,upper} -type c)" "" "all of them"
 ok -n "from standard input" eval 'sysct import - sixth <good.tar'
 ok sysct delete crafted shifted third fourth fifth sixth
 
