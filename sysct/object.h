@@ -18,6 +18,7 @@ enum object_kind {
 	OBJECT_ZONE,
 	OBJECT_RECORD, /* of a zone */
 	OBJECT_VOLUME, /* of a pool */
+	OBJECT_VOLUME_SNAPSHOT, /* its part is VOLUME/SNAPSHOT */
 };
 
 struct object {

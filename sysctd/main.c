@@ -243,8 +243,7 @@ static int shut_down(struct server *server)
 {
 	log_event(LOG_LEVEL_INFO, NULL, "stopping; %u instances go on",
 		  instance_count_running(server));
-	scheduler_free(server->scheduler);
-	server->scheduler = NULL;
+	scheduler_stop(server->scheduler);
 	merger_stop(server->merger);
 	if (operation_manager_stop(server->operations, STOP_TIMEOUT) < 0 ||
 	    api_server_stop(server->api, STOP_TIMEOUT) < 0) {
@@ -257,6 +256,7 @@ static int shut_down(struct server *server)
 	networks_free(server->networks, idle);
 	image_builder_free(server->images);
 	operation_manager_free(server->operations);
+	scheduler_free(server->scheduler);
 	backup_names_free(server->backup_names);
 	event_hub_free(server->events);
 	usage_counter_free(server->usage);

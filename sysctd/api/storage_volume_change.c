@@ -74,6 +74,7 @@ struct response *volume_run(const struct request *request, const char *descripti
 		.config = json_incref(what->config),
 		.snapshots = what->snapshots,
 		.replace = what->replace,
+		.expires_at = what->expires_at,
 	};
 	struct operation_spec spec = {
 		.class = OPERATION_TASK,

@@ -31,6 +31,7 @@ struct volume_task {
 	char *pool, *name, *new_pool, *new_name, *snapshot, *description;
 	json_t *config;
 	bool snapshots, replace;
+	int64_t expires_at; /* of a snapshot */
 };
 
 /* 202; @what is copied. */

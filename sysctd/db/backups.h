@@ -45,7 +45,7 @@ int db_backup_rename(struct db *db, const struct backup_row *row, const char *na
 		     struct error **error);
 int db_backup_delete(struct db *db, const struct backup_row *row, struct error **error);
 
-/* The earliest time at which one of any kind expires; 0: none does. */
-int db_backup_next_expiry(struct db *db, int64_t *time, struct error **error);
+/* The earliest time after @after at which one of any kind expires; 0: none does. */
+int db_backup_next_expiry(struct db *db, int64_t after, int64_t *time, struct error **error);
 
 #endif

@@ -2,10 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backup/backup.h"
 #include "cleanup.h"
 #include "db/objects.h"
 #include "events.h"
 #include "fault.h"
+#include "instance/scheduler.h"
 #include "log.h"
 #include "memory.h"
 #include "server.h"
@@ -71,6 +73,7 @@ int volume_create(struct server *server, const struct volume_request *request, s
 	}
 	if (volume_layer_commit(server, &layer, error) < 0)
 		return -1;
+	scheduler_wake(server->scheduler);
 	volume_publish(server, "storage-volume-created", request->pool, request->name, NULL);
 	return 0;
 }
@@ -232,9 +235,11 @@ int volume_copy(struct server *server, const struct volume_copy_request *request
 	    store_copy(server, request, &set, error) == 0)
 		result = set_commit(server, &set, error);
 	set_clear(server, &set);
-	if (result == 0)
-		volume_publish(server, "storage-volume-created", target->pool, target->name, NULL);
-	return result;
+	if (result < 0)
+		return -1;
+	scheduler_wake(server->scheduler);
+	volume_publish(server, "storage-volume-created", target->pool, target->name, NULL);
+	return 0;
 }
 
 /* ---- moving ---- */
@@ -304,6 +309,7 @@ int volume_update(struct server *server, const struct volume_row *row, struct er
 	if (volume_check_config(row->config, error) < 0 ||
 	    db_volume_update(server->db, row, error) < 0)
 		return -1;
+	scheduler_wake(server->scheduler);
 	volume_publish(server, "storage-volume-updated", row->pool, row->name, NULL);
 	return 0;
 }
@@ -330,6 +336,7 @@ int volume_delete(struct server *server, const char *pool, const char *name, str
 		return -1;
 	fault_point("volume.deleted");
 	storage_tidy(server);
+	backups_tidy(server);
 	volume_publish(server, "storage-volume-deleted", pool, name, NULL);
 	return 0;
 }

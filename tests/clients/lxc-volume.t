@@ -52,6 +52,19 @@ ok lxc profile add box disked
 is "$(lxc exec box -- cat /moved/file)" one "a profile's volume"
 ok lxc profile remove box disked
 ok lxc storage volume detach-profile default moved disked disk
+cd "$TMPDIR"
+ok lxc storage volume export default data data.tar.gz
+ok lxc storage volume export default data only.tar --volume-only --compression none
+complains '*has no optimized format*' lxc storage volume export default data x.tar --optimized-storage
+is "$(tar -tf only.tar | grep -c volume-snapshots)" 0 "export, and --volume-only"
+is "$(lxc query /1.0/storage-pools/default/volumes/custom/data/backups | jq length)" 0 "a backup goes when it is downloaded"
+ok lxc storage volume import default data.tar.gz imported
+is "$(lxc query /1.0/storage-pools/default/volumes/custom/imported/snapshots | jq length)" 2 "import, with the snapshots"
+fails lxc storage volume import default data.tar.gz
+ok lxc storage volume attach default imported box /imported
+is "$(lxc exec box -- sh -c 'cat /imported/file; stat -c %u /imported/file' | tr '\n' ' ')" "one 7 " "it has the files"
+ok lxc storage volume detach default imported box
+ok lxc storage volume delete default imported
 ok lxc storage volume delete default data/first
 for name in data moved oldest; do ok lxc storage volume delete default $name; done
 complains '*not found*' lxc storage volume delete default data

@@ -9,27 +9,18 @@ cd "$TMPDIR"
 
 index_of() { tar -xOf "$1" backup/index.yaml; }
 volumes=/1.0/storage-pools/default/volumes/custom
-at() { # PLACE: what the volume that box has there is
-	local root
-	root=$(inside box)
-	"$top/tests/lib/manifest" "$root/$1" "$(stat -c %u "$root")"
-}
-data_in() { # POOL VOLUME: what it has
-	ok sysct storage volume attach "$1" "$2" box looked-at /looked-at
-	data=$(at looked-at)
-	ok sysct storage volume detach "$1" "$2" box
-}
-snapshots_of() { sysct query "/1.0/storage-pools/$1/volumes/custom/$2/snapshots?recursion=1" | jq -r '.[].name' | paste -sd ' '; }
+data_in() { "$top/tests/lib/manifest" "$(volume_tree "$1" "$2")" 0; }
+snapshots_of() { sysct query "/1.0/storage-pools/$1/volumes/custom/$2/snapshots?recursion=1" | jq -r '.[].name | sub(".*/"; "")' | paste -sd ' '; }
 
 daemon_start
 sysct launch busybox box
 sysct storage volume create default data user.note=kept --description 'some data'
 sysct storage volume attach default data box data /data
-fill_data box
-then=$(data_of box)
+fill_tree "$(volume_tree default data)" 0
+then=$(data_in default data)
 sysct storage volume snapshot default data first --description 'the first'
 sysct exec box -- sh -c 'echo more >>/data/plain; rm -r /data/a; mkdir /data/a; echo new >/data/a/new; rm /data/fifo'
-now=$(data_of box)
+now=$(data_in default data)
 layers=$(layer_count)
 
 # --- there
@@ -57,21 +48,18 @@ for driver in "" dir "btrfs size=300MiB"; do
 		ok sysct storage create other $driver
 	fi
 	ok -n "${driver:-overlay}: import" sysct storage volume import $pool data.tar.zst two
-	ok -n "${driver:-overlay}: nothing is left of it" nothing_left
-	data_in $pool two
-	is "$data" "$now" "files, links, holes, owners, attributes and lists are the same"
+	ok -n "${driver:-overlay}: nothing is left of it" wait_until 20 nothing_left
+	is "$(data_in $pool two)" "$now" "files, links, holes, owners, attributes and lists are the same"
 	is "$(snapshots_of $pool two)" first "it has the snapshot"
 	is "$(sysct query /1.0/storage-pools/$pool/volumes/custom/two/snapshots/first | jq -r .description)" "the first" "with its description"
 	is "$(sysct query /1.0/storage-pools/$pool/volumes/custom/two | jq -rc '[.description, .config, .created_at]')" \
 		"$(sysct query $volumes/data | jq -rc '[.description, .config, .created_at]')" "description, configuration and time of creation"
 	ok sysct storage volume export $pool two again.tar.zst
 	ok sysct storage volume restore $pool two first
-	data_in $pool two
-	is "$data" "$then" "the snapshot's files come back"
+	is "$(data_in $pool two)" "$then" "the snapshot's files come back"
 	ok sysct storage volume delete $pool two
 	ok -n "what was exported there comes back, too" sysct storage volume import default again.tar.zst two
-	data_in default two
-	is "$data" "$now" "and is the same"
+	is "$(data_in default two)" "$now" "and is the same"
 	ok sysct storage volume delete default two
 	[ -z "$driver" ] || ok sysct storage delete other
 	rm again.tar.zst
@@ -98,8 +86,7 @@ cat <&5 >>begun
 exec 5<&-
 ok -n "the export goes on" wait $exporter
 ok sysct storage volume import fast begun two
-data_in fast two
-is "$data" "$now" "it has what was there when it began"
+is "$(data_in fast two)" "$now" "it has what was there when it began"
 ok sysct storage volume delete fast two
 ok -n "nothing is left of the layers that were held" wait_until 20 nothing_left
 

@@ -68,12 +68,14 @@ static void test_expiry(void **state)
 	cleanup_instance_row struct instance_row box = create_instance(db, "box");
 	int64_t time;
 	add(db, box.id, "never", 0);
-	good(db_backup_next_expiry(db, &time, &error), &error);
+	good(db_backup_next_expiry(db, 0, &time, &error), &error);
 	assert_int_equal(time, 0);
 	add(db, box.id, "later", 200);
 	add(db, box.id, "sooner", 100);
-	good(db_backup_next_expiry(db, &time, &error), &error);
+	good(db_backup_next_expiry(db, 0, &time, &error), &error);
 	assert_int_equal(time, 100);
+	good(db_backup_next_expiry(db, 100, &time, &error), &error);
+	assert_int_equal(time, 200);
 }
 
 #define DB_TEST(name) cmocka_unit_test_setup_teardown(name, make_database, remove_all)
