@@ -48,7 +48,8 @@ static const struct command commands[] = {
 			"import it, too.\n"
 			"What instances write meanwhile may be in it or not; in a pool of the "
 			"driver btrfs it is\n"
-			"of a single instant. The file is VOLUME.tar.zst when none is named; '-' is "
+			"of a single instant. The file is VOLUME.tar.zst when none is named; '-' "
+			"is "
 			"standard output.",
 		.examples = "sysct storage volume export default data\n"
 			    "sysct storage volume export default data /backup/data.tar.xz "

@@ -135,9 +135,9 @@ struct response *backup_import(struct request *request, struct error **error)
 	struct operation_spec spec = {
 		.class = OPERATION_TASK,
 		.description = volume ? "Restoring custom volume backup" : "Restoring backup",
-		.resources = volume ? volume_render_resources(import_pool(import),
-							      import_name(import))
-				    : instance_render_resources(import_name(import)),
+		.resources =
+			volume ? volume_render_resources(import_pool(import), import_name(import))
+			       : instance_render_resources(import_name(import)),
 		.may_cancel = true,
 		.run = run,
 		.data = import,

@@ -40,10 +40,10 @@ static int owner_of_request(struct request *request, struct backup_owner *owner,
 
 static json_t *to_json(const struct backup_row *row)
 {
-	json_t *object = json_pack("{s:s, s:o, s:o, s:b}", "name", row->name, "created_at",
-				   render_time(row->created_at), "expires_at",
-				   render_time(row->expires_at), "optimized_storage",
-				   row->optimized);
+	json_t *object =
+		json_pack("{s:s, s:o, s:o, s:b}", "name", row->name, "created_at",
+			  render_time(row->created_at), "expires_at", render_time(row->expires_at),
+			  "optimized_storage", row->optimized);
 	if (row->kind == BACKUP_OF_VOLUME) {
 		json_object_set_new(object, "volume_only", json_boolean(row->only));
 		return object;
@@ -124,9 +124,8 @@ static void task_free(void *data)
 
 static json_t *resources_of(const struct backup_owner *owner, const char *backup)
 {
-	json_t *resources =
-		owner->instance ? instance_render_resources(owner->instance->name)
-				: volume_render_resources(owner->pool, owner->name);
+	json_t *resources = owner->instance ? instance_render_resources(owner->instance->name)
+					    : volume_render_resources(owner->pool, owner->name);
 	/* As LXD 5 has it, whose client takes the name behind this. */
 	if (backup && *backup)
 		json_object_set_new(resources, "backups",
@@ -167,8 +166,7 @@ static struct response *run_task(struct request *request, const struct backup_ow
 				 const struct backup_request *wanted, const char *new_name,
 				 struct error **error)
 {
-	const char *creating =
-		owner->instance ? "Backing up instance" : "Backing up custom volume";
+	const char *creating = owner->instance ? "Backing up instance" : "Backing up custom volume";
 	const char *description = run == run_create   ? creating
 				  : run == run_rename ? "Renaming backup"
 						      : "Deleting backup";
@@ -218,15 +216,10 @@ static int take_only(const json_t *body, bool *only, struct error **error)
 
 static int take_request(const json_t *body, struct backup_request *wanted, struct error **error)
 {
-	static const char *const fields[] = {"name",
-					     "expires_at",
-					     "instance_only",
-					     "container_only",
-					     "volume_only",
-					     "optimized_storage",
-					     "compression_algorithm",
-					     "target",
-					     NULL};
+	static const char *const fields[] = {
+		"name",	       "expires_at",	    "instance_only",	     "container_only",
+		"volume_only", "optimized_storage", "compression_algorithm", "target",
+		NULL};
 	const json_t *target = json_object_get(body, "target");
 	if (render_check_fields(body, fields, error) < 0 ||
 	    render_text_field(body, "name", &wanted->name, error) < 0 ||

@@ -238,9 +238,6 @@ static int begin_import(struct request *request, struct error **error)
 }
 
 const struct route instance_create_routes[] = {
-	{.method = "POST",
-	 .path = "/1.0/instances",
-	 .handler = create,
-	 .body_begin = begin_import},
+	{.method = "POST", .path = "/1.0/instances", .handler = create, .body_begin = begin_import},
 	{0},
 };

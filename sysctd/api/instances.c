@@ -78,7 +78,9 @@ static int read_extras(struct db *db, int64_t id, enum instance_detail detail,
 		return 0;
 	if (db_snapshot_list(db, id, &extras->snapshots, error) < 0)
 		return -1;
-	return detail == INSTANCE_FULL ? db_backup_list(db, BACKUP_OF_INSTANCE, id, &extras->backups, error) : 0;
+	return detail == INSTANCE_FULL
+		       ? db_backup_list(db, BACKUP_OF_INSTANCE, id, &extras->backups, error)
+		       : 0;
 }
 
 static int add_extras(const struct request *request, json_t *object, int64_t id,

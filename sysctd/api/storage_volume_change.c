@@ -80,7 +80,7 @@ struct response *volume_run(const struct request *request, const char *descripti
 		.class = OPERATION_TASK,
 		.description = description,
 		.resources = volume_render_resources(what->new_pool ? what->new_pool : what->pool,
-					  what->new_name ? what->new_name : what->name),
+						     what->new_name ? what->new_name : what->name),
 		.run = run,
 		.data = task,
 		.destroy = task_free,

@@ -151,7 +151,8 @@ static struct response *create(struct request *request, struct error **error)
 	    render_check_fields(body, fields, error) < 0 ||
 	    render_text_field(body, "name", &name, error) < 0 ||
 	    render_text_field(body, "description", &description, error) < 0 ||
-	    render_bool_field(body, "reuse", &reuse, error) < 0 || take_expiry(body, -1, &expires_at, error) < 0 ||
+	    render_bool_field(body, "reuse", &reuse, error) < 0 ||
+	    take_expiry(body, -1, &expires_at, error) < 0 ||
 	    (*name && snapshot_check_name(name, error) < 0))
 		return NULL;
 	const struct volume_task task = {

@@ -103,8 +103,7 @@ static int make_plan(struct import *import, const json_t *index, struct error **
 					       import->devices, import->config};
 	if (check_type(import, index, error) < 0)
 		return -1;
-	import->plan.kind =
-		import->kind == BACKUP_OF_VOLUME ? &import_volume : &import_instance;
+	import->plan.kind = import->kind == BACKUP_OF_VOLUME ? &import_volume : &import_instance;
 	return import->plan.kind->plan(&import->plan, import->server, &request, index, error);
 }
 

@@ -18,7 +18,7 @@
 struct import_tree {
 	char *name;	 /* in it: "container", "snapshots/NAME" */
 	char *directory; /* of the layer that it is unpacked into */
-	char *given;	 /* NULL, or the layer that it becomes, which gets its row with the instance */
+	char *given; /* NULL, or the layer that it becomes, which gets its row with the instance */
 };
 
 struct import_snapshot {
@@ -31,7 +31,7 @@ struct import_plan {
 	struct object_row pool;
 	struct import_tree *trees; /* the oldest snapshot first, the whole last */
 	size_t tree_count;
-	bool shares; /* each tree is made of the one before */
+	bool shares;		 /* each tree is made of the one before */
 	struct transfer *layers; /* of import_layers_share() */
 	bool stored;
 

@@ -39,8 +39,7 @@ int import_plan_store(struct server *server, struct import_plan *plan, struct er
 {
 	if (db_begin(server->db, DB_DURABLE, error) < 0)
 		return -1;
-	if (transfer_store(plan->layers, error) < 0 ||
-	    plan->kind->store(server, plan, error) < 0) {
+	if (transfer_store(plan->layers, error) < 0 || plan->kind->store(server, plan, error) < 0) {
 		db_rollback(server->db);
 		return -1;
 	}
@@ -77,9 +76,7 @@ static int store(struct server *server, struct import_plan *plan, struct error *
 	if (db_instance_create(server->db, row, &server->ids, error) < 0 ||
 	    store_snapshots(server, plan, error) < 0)
 		return -1;
-	return row->flat_layer
-		       ? 0
-		       : transfer_above(plan->layers, directory, row->id_base, error);
+	return row->flat_layer ? 0 : transfer_above(plan->layers, directory, row->id_base, error);
 }
 
 static int commit(struct server *server, struct import_plan *plan, struct error **error)

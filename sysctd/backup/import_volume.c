@@ -77,8 +77,8 @@ static int take_snapshot(struct import_plan *plan, const struct import_request *
 		return -1;
 	for (size_t i = 0; i < list->count; i++)
 		if (strcmp(list->rows[i].name, name) == 0)
-			return error_set(error, ERROR_INVALID,
-					 "index.yaml: two snapshots \"%s\"", name);
+			return error_set(error, ERROR_INVALID, "index.yaml: two snapshots \"%s\"",
+					 name);
 	list->rows = memory_realloc(list->rows, (list->count + 1) * sizeof(*list->rows));
 	struct volume_snapshot_row *row = &list->rows[list->count++];
 	*row = (struct volume_snapshot_row){

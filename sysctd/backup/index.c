@@ -137,10 +137,10 @@ static json_t *snapshot_names(const struct snapshot_list *snapshots)
 json_t *backup_index_of(const char *name, const char *type, const struct object_row *pool,
 			json_t *snapshots, json_t *config, struct error **error)
 {
-	json_t *index = json_pack("{s:s, s:s, s:s, s:o, s:b, s:b, s:s, s:o}", "name", name,
-				  "backend", pool->kind, "pool", pool->name, "snapshots", snapshots,
-				  "optimized", 0, "optimized_header", 0, "type", type, "config",
-				  config);
+	json_t *index =
+		json_pack("{s:s, s:s, s:s, s:o, s:b, s:b, s:s, s:o}", "name", name, "backend",
+			  pool->kind, "pool", pool->name, "snapshots", snapshots, "optimized", 0,
+			  "optimized_header", 0, "type", type, "config", config);
 	if (!index)
 		error_set(error, ERROR_INTERNAL, "the %s cannot be described", type);
 	return index;

@@ -30,7 +30,7 @@ json_t *backup_index_volume(const struct volume_row *row, const struct object_ro
 		json_array_append_new(names, json_string(snapshots->rows[i].name));
 		json_array_append_new(objects, describe_snapshot(&snapshots->rows[i]));
 	}
-	json_t *config = json_pack("{s:o, s:o}", "volume", describe_volume(row),
-				   "volume_snapshots", objects);
+	json_t *config = json_pack("{s:o, s:o}", "volume", describe_volume(row), "volume_snapshots",
+				   objects);
 	return backup_index_of(row->name, "custom", pool, names, config, error);
 }

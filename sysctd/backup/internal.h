@@ -26,7 +26,7 @@ const char *backup_owner_instance(const struct backup_owner *owner);
 struct backup_source {
 	const struct backup_owner *owner; /* borrowed */
 	json_t *request;		  /* for sysct-pack */
-	int64_t *held;	 /* layers */
+	int64_t *held;			  /* layers */
 	size_t held_count;
 	int64_t old_layer;    /* of a stopped instance: what it wrote into before; else 0 */
 	int64_t new_layer;    /* and what it has above that for the time being */

@@ -155,7 +155,8 @@ static int store(struct backup_source *source, struct branch *branch,
 	cleanup_instance_row struct instance_row row = {0};
 	if (db_begin(db, DB_DURABLE, error) < 0)
 		return -1;
-	if (branch_store(branch, layer, error) == 0 && backup_source_hold(source, *layer, error) == 0 &&
+	if (branch_store(branch, layer, error) == 0 &&
+	    backup_source_hold(source, *layer, error) == 0 &&
 	    hold_snapshots(source, snapshots, error) == 0 &&
 	    db_instance_get_by_id(db, source->owner->id, &row, error) == 0) {
 		if (row.layer_id != branch->row.layer_id) {

@@ -37,8 +37,7 @@ static int read_rows(struct opening *opening, bool only, struct error **error)
 	    storage_pool_require(owner->server, owner->pool, error) < 0)
 		return -1;
 	opening->layer = opening->row.layer_id;
-	return only ? 0
-		    : db_volume_snapshot_list(db, opening->row.id, &opening->snapshots, error);
+	return only ? 0 : db_volume_snapshot_list(db, opening->row.id, &opening->snapshots, error);
 }
 
 static bool is_read_beside(const struct opening *opening)

@@ -38,8 +38,8 @@ static int start(struct backup_stream *stream, const struct backup_request *requ
 	stream->output = fds[0];
 	cleanup_close int input = fds[1];
 	fcntl(input, F_SETPIPE_SZ, PIPE_BYTES);
-	return pack_process_start(&stream->process, stream->owner.server,
-				  stream->source.request, input, false, error);
+	return pack_process_start(&stream->process, stream->owner.server, stream->source.request,
+				  input, false, error);
 }
 
 struct backup_stream *backup_stream_open(const struct backup_owner *owner,
@@ -72,7 +72,8 @@ ssize_t backup_stream_read(struct backup_stream *stream, void *bytes, size_t siz
 	if (stream->process.pid == 0 ||
 	    pack_process_wait(&stream->process, -1, ignore, NULL, &problem) == 0)
 		return 0;
-	log_event(LOG_LEVEL_ERROR, backup_owner_instance(&stream->owner), "%s", error_message(problem));
+	log_event(LOG_LEVEL_ERROR, backup_owner_instance(&stream->owner), "%s",
+		  error_message(problem));
 	return -1;
 }
 

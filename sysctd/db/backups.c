@@ -12,11 +12,14 @@
 #define STATEMENTS(table, owner, only, owners)                                                     \
 	{                                                                                          \
 		.list = "SELECT id, " COLUMNS(owner, only) " FROM " table                          \
-			" WHERE (?1 = 0 OR " owner " = ?1) AND (?2 IS NULL OR name = ?2)"          \
-			" ORDER BY id",                                                            \
+							   " WHERE (?1 = 0 OR " owner              \
+							   " = ?1) AND (?2 IS NULL OR name = ?2)"  \
+							   " ORDER BY id",                         \
 		.taken = "SELECT id FROM " table " WHERE " owner " = ?1 AND name = ?2",            \
-		.insert = "INSERT INTO " table " (" COLUMNS(owner, only) ")"                       \
-			  " SELECT id, ?2, ?3, ?4, ?5, ?6, ?7 FROM " owners " WHERE id = ?1",      \
+		.insert = "INSERT INTO " table " (" COLUMNS(                                       \
+			owner, only) ")"                                                           \
+				     " SELECT id, ?2, ?3, ?4, ?5, ?6, ?7 FROM " owners             \
+				     " WHERE id = ?1",                                             \
 		.rename = "UPDATE " table " SET name = ?2 WHERE id = ?1",                          \
 		.remove = "DELETE FROM " table " WHERE id = ?1",                                   \
 	}
@@ -116,7 +119,8 @@ static int insert(struct connection *connection, struct backup_row *row, struct 
 		      error) < 0)
 		return -1;
 	if (!connection_changed_a_row(connection))
-		return error_set(error, ERROR_NOT_FOUND, "the %s was deleted while its backup was made",
+		return error_set(error, ERROR_NOT_FOUND,
+				 "the %s was deleted while its backup was made",
 				 row->kind == BACKUP_OF_VOLUME ? "volume" : "instance");
 	row->id = connection_last_id(connection);
 	return 0;
@@ -172,5 +176,7 @@ int db_backup_next_expiry(struct db *db, int64_t after, int64_t *time, struct er
 	*time = 0;
 	if (reader_open(db, &reader, error) < 0)
 		return -1;
-	return query_find_number(reader.connection, sql, VALUES(NUMBER(after)), time, error) < 0 ? -1 : 0;
+	return query_find_number(reader.connection, sql, VALUES(NUMBER(after)), time, error) < 0
+		       ? -1
+		       : 0;
 }

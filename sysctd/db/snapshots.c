@@ -221,7 +221,9 @@ int db_snapshot_next_expiry(struct db *db, int64_t after, int64_t *time, struct 
 	*time = 0;
 	if (reader_open(db, &reader, error) < 0)
 		return -1;
-	return query_find_number(reader.connection, sql, VALUES(NUMBER(after)), time, error) < 0 ? -1 : 0;
+	return query_find_number(reader.connection, sql, VALUES(NUMBER(after)), time, error) < 0
+		       ? -1
+		       : 0;
 }
 
 int db_snapshot_rename(struct db *db, const struct snapshot_row *snapshot, const char *name,

@@ -164,7 +164,8 @@ static const struct config_key table[] = {
 	 "Unset: until they are deleted."},
 	{"snapshots.expiry.manual", CONFIG_TYPE_STRING, ANYWHERE, true, false, NULL,
 	 snapshot_check_key, "The same for snapshots that are not taken by the schedule."},
-	{"snapshots.pattern", CONFIG_TYPE_STRING, ANYWHERE, true, false, "snap%d", snapshot_check_key,
+	{"snapshots.pattern", CONFIG_TYPE_STRING, ANYWHERE, true, false, "snap%d",
+	 snapshot_check_key,
 	 "Name of snapshots that are given none. `%d` is a number, `{{ creation_date }}` the time, "
 	 "and "
 	 "`{{ creation_date|date:'2006-01-02' }}` the time in that layout."},

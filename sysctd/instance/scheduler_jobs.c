@@ -182,12 +182,12 @@ static int run(struct operation *operation, void *data, struct error **error)
 	struct job *job = data;
 	struct error *problem = NULL;
 	(void)operation;
-	int result = job->instance
-			     ? (job->name ? instance_snapshot_delete(job->instance, job->name,
-								     &problem)
-					  : take_of_instance(job, &problem))
-			     : (job->name ? remove_of_volume(job, &problem)
-					  : take_of_volume(job, &problem));
+	int result =
+		job->instance
+			? (job->name ? instance_snapshot_delete(job->instance, job->name, &problem)
+				     : take_of_instance(job, &problem))
+			: (job->name ? remove_of_volume(job, &problem)
+				     : take_of_volume(job, &problem));
 	/* What somebody else removed meanwhile is no failure. */
 	bool gone = result < 0 && job->name && problem->kind == ERROR_NOT_FOUND;
 	if (result < 0 && !gone)
@@ -271,7 +271,6 @@ void scheduler_jobs_volume(struct scheduler_jobs *jobs, const struct volume_row 
 	};
 	cleanup_free char *url = memory_printf("/1.0/storage-pools/%s/volumes/custom/%s",
 					       volume->pool, volume->name);
-	start(job,
-	      snapshot ? "Deleting storage volume snapshot" : "Snapshotting storage volume",
+	start(job, snapshot ? "Deleting storage volume snapshot" : "Snapshotting storage volume",
 	      json_pack("{s:[s]}", "storage_volumes", url));
 }

@@ -47,8 +47,8 @@ static int check_snapshots(const char *key, const char *value, struct error **er
 		return error_set(error, ERROR_INVALID, "a volume has no key \"%s\"", key);
 	if (snapshot_check_key(key, value, error) < 0)
 		return error_prefix(error, "%s", key);
-	if (strcmp(key, "snapshots.schedule") == 0 &&
-	    schedule_parse(value, &schedule, NULL) == 0 && schedule.startup)
+	if (strcmp(key, "snapshots.schedule") == 0 && schedule_parse(value, &schedule, NULL) == 0 &&
+	    schedule.startup)
 		return error_set(error, ERROR_INVALID,
 				 "snapshots.schedule: a volume does not start: \"@startup\" is for "
 				 "instances");

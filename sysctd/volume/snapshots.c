@@ -28,8 +28,8 @@ static int name_it(const struct volume_snapshot_request *request, const struct v
 {
 	const char *name = request->name && *request->name ? request->name : NULL;
 	taken->created_at = db_now();
-	taken->name = name ? memory_strdup(name)
-			   : make_name(volume, list, taken->created_at, error);
+	taken->name =
+		name ? memory_strdup(name) : make_name(volume, list, taken->created_at, error);
 	if (!taken->name || snapshot_check_name(taken->name, error) < 0)
 		return -1;
 	taken->expires_at = request->expires_at;

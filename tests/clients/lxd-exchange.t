@@ -94,6 +94,8 @@ ok their lxc delete theirs
 their_volume() { # NAME BASE: what it has there
 	"$top/tests/lib/manifest" "$lxd_directory/storage-pools/default/custom/default_$1" "$2"
 }
+# LXD 5.0.2 gives the root directory of a volume a mode of its own, loses access control lists and holes, and rounds times.
+plain() { sed -E "/^b'(\.|a\/b)' /d; s/ [0-9]{10} / TIME /; s/ (True|False) / /" <<<"$1"; }
 our_volume() { "$top/tests/lib/manifest" "$(volume_tree default "$1")" 0; }
 sysct storage volume create default data user.note=ours snapshots.expiry=3d --description 'our data'
 fill_tree "$(volume_tree default data)" 0
@@ -105,7 +107,7 @@ echo more >>"$(volume_tree default data)/plain"
 now=$(our_volume data)
 ok sysct storage volume export default data data.tar.gz --compression gzip
 ok -n "lxd imports a volume" their lxc storage volume import default data.tar.gz
-is "$(their_volume data 0)" "$now" "the files are the same"
+is "$(plain "$(their_volume data 0)")" "$(plain "$now")" "the files are the same"
 is "$(their lxc storage volume get default data user.note) $(their lxc query /1.0/storage-pools/default/volumes/custom/data | jq -r .description)" "ours our data" "the configuration, too"
 is "$(their lxc query '/1.0/storage-pools/default/volumes/custom/data/snapshots' | jq -r '.[] | sub(".*/"; "")')" first "and the snapshot"
 ok their lxc launch busybox user
@@ -119,8 +121,6 @@ fails -n "it has shifted them" test "$(stat -c %u "$lxd_directory/storage-pools/
 ok their lxc storage volume snapshot default data second
 ok their lxc storage volume export default data theirs-data.tar.gz
 ok sysct storage volume import default theirs-data.tar.gz back
-# Access control lists are not in what LXD 5.0.2 exports, and it rounds times.
-plain() { grep -v acl <<<"$1" | sed -E 's/[0-9]{10}\.[0-9]+/TIME/g'; }
 is "$(plain "$(our_volume back)")" "$(plain "$now")" "its files are the same"
 is "$(sysct query /1.0/storage-pools/default/volumes/custom/back/snapshots | jq -r '.[] | sub(".*/"; "")' | paste -sd ' ')" "first second" "it has the snapshots"
 is "$(sysct storage volume show default back | grep -c volatile)" 0 "without what is lxd's own"

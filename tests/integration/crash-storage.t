@@ -24,6 +24,7 @@ command_for() { # POINT
 	volume.deleted) echo "storage volume delete $pool victim" ;;
 	volume.*) echo "storage volume create $pool victim" ;;
 	backup.deleted) echo "query --wait -X DELETE /1.0/instances/victim/backups/b" ;;
+	backup.volume) echo "query --wait -X POST -d {\"name\":\"b\"} /1.0/storage-pools/$pool/volumes/custom/victim/backups" ;;
 	backup.*) echo "query --wait -X POST -d {\"name\":\"b\"} /1.0/instances/victim/backups" ;;
 	import.*) echo "import $TMPDIR/victim.tar.zst renamed -s $pool" ;;
 	pool.leaving | pool.deleted) echo "storage delete victim" ;;
@@ -70,6 +71,7 @@ prepare() { # POINT: the victim as its command wants it
 		case $1 in
 		copy.refreshed) sysct copy victim renamed ;;
 		move.*) sysct stop -f victim ;;
+		backup.volume) sysct storage volume create "$pool" victim ;;
 		backup.deleted) sysct query --wait -X POST -d '{"name":"b"}' /1.0/instances/victim/backups ;;
 		import.*) sysct export -q victim "$TMPDIR/victim.tar.zst" && sysct delete -f victim ;;
 		esac

@@ -43,8 +43,8 @@ static void test_rows(void **state)
 	good(db_backup_delete(db, &row, &error), &error);
 	expect_error(db_backup_delete(db, &row, &error), &error, ERROR_NOT_FOUND, "meanwhile");
 	backup_row_clear(&row);
-	expect_error(db_backup_get(db, BACKUP_OF_INSTANCE, box.id, "c", &row, &error), &error, ERROR_NOT_FOUND,
-		     "\"c\"");
+	expect_error(db_backup_get(db, BACKUP_OF_INSTANCE, box.id, "c", &row, &error), &error,
+		     ERROR_NOT_FOUND, "\"c\"");
 }
 
 static void test_instance_gone(void **state)
