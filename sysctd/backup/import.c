@@ -72,9 +72,10 @@ static int start_unpack(struct import *import, struct error **error)
 	if (!words)
 		return -1;
 	import->made = true;
-	/* The first is room for it. */
-	words[0] = steal_pointer(&scratch);
-	int result = unpack_process_start(&import->process, import->server, words, error);
+	words[0] = (char *)"--streams";
+	words[1] = steal_pointer(&scratch);
+	int result = unpack_process_start(&import->process, import->server,
+					  import->plan.streamed ? words : words + 1, error);
 	import_words_free(words);
 	return result;
 }

@@ -31,6 +31,7 @@ struct import_plan {
 	struct object_row pool;
 	struct import_tree *trees; /* the oldest snapshot first, the whole last */
 	size_t tree_count;
+	bool streamed;		 /* they are in the format of the driver of the pool */
 	bool shares;		 /* each tree is made of the one before */
 	struct transfer *layers; /* of import_layers_share() */
 	bool stored;
@@ -65,6 +66,9 @@ extern const struct import_kind import_instance, import_volume;
 
 void import_plan_clear(struct import_plan *plan);
 
+/* What the trees are made of, after the pool is known. */
+int import_plan_format(struct import_plan *plan, const json_t *index, struct error **error);
+
 /* Adds one; takes both texts. @given: a layer's directory, or NULL. plan->shares is known. */
 void import_plan_add_tree(struct import_plan *plan, char *name, char *given);
 
@@ -78,7 +82,8 @@ const char *import_text(const json_t *object, const char *key);
 
 /* ---- where it is (import_layers.c) ---- */
 
-/* Makes the layers that are unpacked into; room for a word, then "TREE=DIRECTORY" for each, ended by NULL. */
+/* Makes the layers that are unpacked into. Words: room for one that is borrowed and one that is not, then
+ * "TREE=DIRECTORY" for each, ended by NULL. */
 char **import_layers_make(struct server *server, struct import_plan *plan, struct error **error);
 void import_layers_abort(struct server *server, struct import_plan *plan);
 void import_words_free(char **words);

@@ -32,6 +32,20 @@ void import_plan_add_tree(struct import_plan *plan, char *name, char *given)
 	};
 }
 
+int import_plan_format(struct import_plan *plan, const json_t *index, struct error **error)
+{
+	const char *driver = import_text(index, "backend"), *kind = plan->pool.kind;
+	plan->streamed = json_is_true(json_object_get(index, "optimized"));
+	if (!plan->streamed || (strcmp(driver, kind) == 0 && storage_sends(kind)))
+		return 0;
+	return error_set(error, ERROR_UNSUPPORTED,
+			 "the backup is in the format of the storage driver \"%s\", which only that "
+			 "driver can read, and pool %s is of the driver %s: export it without "
+			 "--optimized-storage%s",
+			 driver, plan->pool.name, kind,
+			 storage_sends(driver) ? ", or name another pool" : "");
+}
+
 /* ---- unpacking ---- */
 
 /* "layers/.new-TOKEN", as long as it has no row; the caller frees it. */
@@ -45,28 +59,29 @@ static char *make_tree(struct server *server, const struct import_plan *plan,
 		       const struct import_tree *tree, struct error **error)
 {
 	const struct layer_place place = {plan->pool.kind, plan->pool.name, tree->directory};
-	if (storage_layer_empty(server->storage, &place, error) < 0)
+	if ((plan->streamed ? storage_layer_bare(server->storage, &place, error)
+			    : storage_layer_empty(server->storage, &place, error)) < 0)
 		return NULL;
 	cleanup_free char *new = new_directory(tree->directory);
 	const struct layer_row layer = {.pool = plan->pool.name, .directory = new};
 	cleanup_free char *path = storage_layer_path(server->storage, &layer);
-	return memory_printf("%s=%s/rootfs", tree->name, path);
+	return memory_printf("%s=%s%s", tree->name, path, plan->streamed ? "" : "/rootfs");
 }
 
 void import_words_free(char **words)
 {
-	free(words[0]);
-	for (char **at = words + 1; *at; at++)
+	free(words[1]);
+	for (char **at = words + 2; *at; at++)
 		free(*at);
 	free(words);
 }
 
 char **import_layers_make(struct server *server, struct import_plan *plan, struct error **error)
 {
-	char **words = memory_alloc((plan->tree_count + 2) * sizeof(*words));
+	char **words = memory_alloc((plan->tree_count + 3) * sizeof(*words));
 	size_t i = 0;
 	while (i < plan->tree_count &&
-	       (words[i + 1] = make_tree(server, plan, &plan->trees[i], error)))
+	       (words[i + 2] = make_tree(server, plan, &plan->trees[i], error)))
 		i++;
 	if (i == plan->tree_count)
 		return words;

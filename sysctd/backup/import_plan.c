@@ -253,7 +253,8 @@ static int take_instance(struct import_plan *plan, struct server *server,
 	    take_config(row, container, request->config, error) < 0 ||
 	    take_devices(row, container, request->devices, error) < 0 ||
 	    take_profiles(server, row, container, error) < 0 ||
-	    find_pool(plan, server, request->pool, index, error) < 0)
+	    find_pool(plan, server, request->pool, index, error) < 0 ||
+	    import_plan_format(plan, index, error) < 0)
 		return -1;
 	json_object_set_new(row->config, "volatile.uuid", json_string(row->uuid));
 	place_root(server, row, plan->pool.name);
@@ -262,7 +263,8 @@ static int take_instance(struct import_plan *plan, struct server *server,
 	    storage_pool_require(server, plan->pool.name, error) < 0)
 		return -1;
 	row->flat_layer = !storage_stacks(plan->pool.kind);
-	plan->shares = storage_stacks(plan->pool.kind) || storage_clones(plan->pool.kind);
+	plan->shares = !plan->streamed &&
+		       (storage_stacks(plan->pool.kind) || storage_clones(plan->pool.kind));
 	return 0;
 }
 

@@ -106,11 +106,12 @@ static int plan_volume(struct import_plan *plan, struct server *server,
 	size_t i;
 	const json_t *snapshot;
 	if (db_object_get(server->db, &db_pools, request->pool, &plan->pool, error) < 0 ||
+	    import_plan_format(plan, index, error) < 0 ||
 	    take_volume(plan, server, request, index, error) < 0 ||
 	    storage_pool_require(server, plan->pool.name, error) < 0)
 		return -1;
 	/* Else each is whole, as those of volumes are on such a driver (volume/layer.c). */
-	plan->shares = storage_clones(plan->pool.kind);
+	plan->shares = !plan->streamed && storage_clones(plan->pool.kind);
 	json_array_foreach (json_object_get(config, "volume_snapshots"), i, snapshot)
 		if (take_snapshot(plan, request, snapshot, error) < 0)
 			return -1;

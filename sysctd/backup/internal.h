@@ -28,9 +28,13 @@ struct backup_source {
 	json_t *request;		  /* for sysct-pack */
 	int64_t *held;			  /* layers */
 	size_t held_count;
-	int64_t old_layer;    /* of a stopped instance: what it wrote into before; else 0 */
-	int64_t new_layer;    /* and what it has above that for the time being */
-	int64_t last_used_at; /* then */
+	int64_t old_layer;	 /* of a stopped instance: what it wrote into before; else 0 */
+	int64_t new_layer;	 /* and what it has above that for the time being */
+	int64_t last_used_at;	 /* then */
+	char *driver, *pool;	 /* of one in the format of the driver; else NULL */
+	char *sent;		 /* the tree that was added last, of such a one */
+	char **frozen;		 /* directories of layers that are only there to be sent */
+	size_t frozen_count;
 };
 
 /**
@@ -50,14 +54,28 @@ int backup_source_open_volume(struct backup_source *source, const struct backup_
 /* In a transaction: the layer stays until backup_source_close(). After a rollback held_count is 0 again. */
 int backup_source_hold(struct backup_source *source, int64_t layer, struct error **error);
 
-/* Begins source->request; its entries, borrowed. */
-json_t *backup_source_request(struct backup_source *source, const struct backup_request *request);
+/* Begins source->request. */
+void backup_source_request(struct backup_source *source, const struct backup_request *request);
 
 /* "DIRECTORY/NAME" with that text, and the tree that the layer and those below it are. */
 void backup_source_add_text(json_t *entries, const char *directory, const char *name,
 			    const char *text, int mode);
 int backup_source_add_tree(json_t *entries, const char *path, struct server *server, int64_t layer,
 			   struct error **error);
+
+/* "backup/index.yaml", and what LXD wants beside it in the format of a driver; takes @index. */
+int backup_source_add_index(struct backup_source *source, json_t *index, struct error **error);
+
+/* ---- in the format of a driver (source_stream.c) ---- */
+
+/* What follows is so. */
+void backup_source_optimize(struct backup_source *source, const struct object_row *pool);
+
+/* The layer as a stream, of what differs from the one before. @path, @name, @below, @files: as in pack.h; takes
+ * @files. */
+int backup_source_add_stream(struct backup_source *source, const char *path, const char *name,
+			     const char *below, json_t *files, int64_t layer, struct error **error);
+void backup_source_thaw(struct backup_source *source);
 
 /* ---- index.yaml (index.c, index_volume.c) ---- */
 

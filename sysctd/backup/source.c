@@ -26,13 +26,11 @@ enum { LOCK_TIMEOUT = 30000 };
 
 /* ---- the request for sysct-pack ---- */
 
-json_t *backup_source_request(struct backup_source *source, const struct backup_request *request)
+void backup_source_request(struct backup_source *source, const struct backup_request *request)
 {
 	cleanup_free char *scratch = backups_directory(source->owner->server);
-	json_t *entries = json_array();
-	source->request = json_pack("{s:s*, s:s, s:o}", "compression", request->compression,
-				    "scratch", scratch, "entries", entries);
-	return entries;
+	source->request = json_pack("{s:s*, s:s, s:[]}", "compression", request->compression,
+				    "scratch", scratch, "entries");
 }
 
 void backup_source_add_text(json_t *entries, const char *directory, const char *name,
@@ -41,6 +39,39 @@ void backup_source_add_text(json_t *entries, const char *directory, const char *
 	cleanup_free char *path = memory_printf("%s/%s", directory, name);
 	json_array_append_new(
 		entries, json_pack("{s:s, s:s, s:i}", "path", path, "text", text, "mode", mode));
+}
+
+/* LXD 5 lists what there is to be received: here a subvolume for each tree. */
+static json_t *describe_streams(const json_t *index)
+{
+	json_t *list = json_array(), *name;
+	size_t i;
+	json_array_foreach (json_object_get(index, "snapshots"), i, name)
+		json_array_append_new(list, json_pack("{s:s, s:O, s:b, s:s}", "path", "/",
+						      "snapshot", name, "readonly", 1, "uuid", ""));
+	json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:s}", "path", "/", "snapshot", "",
+					      "readonly", 0, "uuid", ""));
+	return json_pack("{s:o}", "subvolumes", list);
+}
+
+int backup_source_add_index(struct backup_source *source, json_t *index, struct error **error)
+{
+	json_t *entries = json_object_get(source->request, "entries");
+	if (source->driver) {
+		json_object_set_new(index, "optimized", json_true());
+		json_object_set_new(index, "optimized_header", json_true());
+	}
+	cleanup_free char *text = yaml_from_json(index, error);
+	json_t *streams = text && source->driver ? describe_streams(index) : NULL;
+	cleanup_free char *header = streams ? yaml_from_json(streams, error) : NULL;
+	json_decref(streams);
+	json_decref(index);
+	if (!text || (source->driver && !header))
+		return -1;
+	backup_source_add_text(entries, "backup", "index.yaml", text, 0644);
+	if (header)
+		backup_source_add_text(entries, "backup", "optimized_header.yaml", header, 0644);
+	return 0;
 }
 
 /* What the monitor would mount: all of it lower layers here, or a tree as it is. */
@@ -72,59 +103,75 @@ int backup_source_add_tree(json_t *entries, const char *path, struct server *ser
 
 struct part {
 	const char *directory;
+	const char *name; /* of its subvolume, where it is one */
 	const char *architecture;
 	const json_t *config;
 	int64_t created_at;
 	int64_t layer;
 };
 
-static int add_part(json_t *entries, const struct part *part, const char *backup_yaml,
-		    struct server *server, struct error **error)
+enum { SEARCH_BY_OWNER = 0100, READ_BY_OWNER = 0400, READ_BY_ALL = 0644 };
+
+/* LXD has them beside the root directory. */
+static int add_stream(struct backup_source *source, const struct part *part,
+		      const char *backup_yaml, const char *metadata, struct error **error)
 {
-	enum { SEARCH_BY_OWNER = 0100, READ_BY_OWNER = 0400, READ_BY_ALL = 0644 };
+	json_t *files = json_pack("[{s:s, s:s, s:i}, {s:s, s:s, s:i}]", "path", "backup.yaml",
+				  "text", backup_yaml, "mode", READ_BY_OWNER, "path",
+				  "metadata.yaml", "text", metadata, "mode", READ_BY_ALL);
+	return backup_source_add_stream(source, part->directory, part->name, "rootfs", files,
+					part->layer, error);
+}
+
+static int add_part(struct backup_source *source, const struct part *part, const char *backup_yaml,
+		    struct error **error)
+{
+	json_t *entries = json_object_get(source->request, "entries");
 	cleanup_free char *metadata =
 		backup_metadata(part->architecture, part->config, part->created_at, error);
 	if (!metadata)
 		return -1;
+	if (source->driver)
+		return add_stream(source, part, backup_yaml, metadata, error);
 	json_array_append_new(
 		entries, json_pack("{s:s, s:i}", "path", part->directory, "mode", SEARCH_BY_OWNER));
 	backup_source_add_text(entries, part->directory, "backup.yaml", backup_yaml, READ_BY_OWNER);
 	backup_source_add_text(entries, part->directory, "metadata.yaml", metadata, READ_BY_ALL);
 	cleanup_free char *path = memory_printf("%s/rootfs", part->directory);
-	return backup_source_add_tree(entries, path, server, part->layer, error);
+	return backup_source_add_tree(entries, path, source->owner->server, part->layer, error);
 }
 
-static int add_snapshots(json_t *entries, const struct backup_content *content,
-			 const char *backup_yaml, struct server *server, struct error **error)
+static int add_snapshots(struct backup_source *source, const struct backup_content *content,
+			 const char *backup_yaml, struct error **error)
 {
 	for (size_t i = 0; i < content->snapshots->count; i++) {
 		const struct snapshot_row *row = &content->snapshots->rows[i];
 		cleanup_free char *directory = memory_printf("backup/snapshots/%s", row->name);
-		const struct part part = {directory, row->architecture, row->config,
-					  row->created_at, row->layer_id};
-		if (add_part(entries, &part, backup_yaml, server, error) < 0)
+		const struct part part = {directory,   row->name,	row->architecture,
+					  row->config, row->created_at, row->layer_id};
+		if (add_part(source, &part, backup_yaml, error) < 0)
 			return -1;
 	}
 	return 0;
 }
 
 /* LXD's order: the index, the snapshots, the container. */
-static int add_all(json_t *entries, struct instance *instance, const struct backup_content *content,
+static int add_all(struct backup_source *source, const struct backup_content *content,
 		   int64_t layer, struct error **error)
 {
-	json_t *index = backup_index(instance, content, error);
-	cleanup_free char *text = index ? yaml_from_json(index, error) : NULL;
+	json_t *index = backup_index(source->owner->instance, content, error);
 	cleanup_free char *own =
-		text ? yaml_from_json(json_object_get(index, "config"), error) : NULL;
-	json_decref(index);
-	if (!own)
+		index ? yaml_from_json(json_object_get(index, "config"), error) : NULL;
+	if (!own) {
+		json_decref(index);
 		return -1;
-	const struct part part = {"backup/container", content->row->architecture,
+	}
+	const struct part part = {"backup/container",	".backup", content->row->architecture,
 				  content->row->config, content->row->created_at, layer};
-	backup_source_add_text(entries, "backup", "index.yaml", text, 0644);
-	if (add_snapshots(entries, content, own, instance->server, error) < 0)
+	if (backup_source_add_index(source, index, error) < 0 ||
+	    add_snapshots(source, content, own, error) < 0)
 		return -1;
-	return add_part(entries, &part, own, instance->server, error);
+	return add_part(source, &part, own, error);
 }
 
 /* ---- the instant ---- */
@@ -197,7 +244,10 @@ static int open_locked(struct backup_source *source, struct branch *branch,
 	if (take(source, branch, &snapshots, &layer, error) < 0)
 		return -1;
 	const struct backup_content content = {&branch->row, &branch->pool, &snapshots};
-	return add_all(backup_source_request(source, request), instance, &content, layer, error);
+	backup_source_request(source, request);
+	if (request->optimized)
+		backup_source_optimize(source, &branch->pool);
+	return add_all(source, &content, layer, error);
 }
 
 static int open_instance(struct backup_source *source, const struct backup_request *request,
@@ -266,6 +316,7 @@ void backup_source_close(struct backup_source *source)
 {
 	struct server *server = source->owner->server;
 	cleanup_error struct error *problem = NULL;
+	backup_source_thaw(source);
 	if (source->old_layer)
 		take_back(source);
 	for (size_t i = 0; i < source->held_count; i++)

@@ -9,7 +9,6 @@
 #include "server.h"
 #include "storage/storage.h"
 #include "volume/internal.h"
-#include "yaml_text.h"
 
 struct opening {
 	struct backup_source *source;
@@ -86,25 +85,33 @@ static int take(struct opening *opening, struct error **error)
 	return -1;
 }
 
+static int add_tree(struct backup_source *source, const char *path, const char *name, int64_t layer,
+		    struct error **error)
+{
+	return source->driver
+		       ? backup_source_add_stream(source, path, name, NULL, NULL, layer, error)
+		       : backup_source_add_tree(json_object_get(source->request, "entries"), path,
+						source->owner->server, layer, error);
+}
+
 static int describe(struct opening *opening, const struct backup_request *request,
 		    struct error **error)
 {
-	struct server *server = opening->source->owner->server;
-	json_t *entries = backup_source_request(opening->source, request);
+	struct backup_source *source = opening->source;
 	json_t *index =
 		backup_index_volume(&opening->row, &opening->pool, &opening->snapshots, error);
-	cleanup_free char *text = index ? yaml_from_json(index, error) : NULL;
-	json_decref(index);
-	if (!text)
+	backup_source_request(source, request);
+	if (request->optimized)
+		backup_source_optimize(source, &opening->pool);
+	if (!index || backup_source_add_index(source, index, error) < 0)
 		return -1;
-	backup_source_add_text(entries, "backup", "index.yaml", text, 0644);
 	for (size_t i = 0; i < opening->snapshots.count; i++) {
 		const struct volume_snapshot_row *row = &opening->snapshots.rows[i];
 		cleanup_free char *path = memory_printf("backup/volume-snapshots/%s", row->name);
-		if (backup_source_add_tree(entries, path, server, row->layer_id, error) < 0)
+		if (add_tree(source, path, row->name, row->layer_id, error) < 0)
 			return -1;
 	}
-	return backup_source_add_tree(entries, "backup/volume", server, opening->layer, error);
+	return add_tree(source, "backup/volume", ".backup", opening->layer, error);
 }
 
 int backup_source_open_volume(struct backup_source *source, const struct backup_request *request,

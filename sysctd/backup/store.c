@@ -63,7 +63,7 @@ int backup_check(const struct backup_owner *owner, const struct backup_request *
 	cleanup_object_row struct object_row pool = {0};
 	if (!compression_find(request->compression, error) || find_pool(owner, &pool, error) < 0)
 		return -1;
-	if (request->optimized)
+	if (request->optimized && !storage_sends(pool.kind))
 		return error_set(error, ERROR_UNSUPPORTED,
 				 "the pool's driver is %s: it has no optimized format", pool.kind);
 	if (!request->name || !*request->name || snapshot_check_name(request->name, NULL) == 0)
@@ -131,6 +131,7 @@ int backup_create(const struct backup_owner *owner, const struct backup_request 
 		.created_at = db_now(),
 		.expires_at = request->expires_at,
 		.only = request->only,
+		.optimized = request->optimized,
 	};
 	instance_make_uuid(made->file);
 	if (backup_check(owner, request, error) < 0 ||

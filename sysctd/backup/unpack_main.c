@@ -2,11 +2,13 @@
  * sysct-unpack-backup --index SCRATCH
  * sysct-unpack-backup SCRATCH container=DIRECTORY [snapshots/NAME=DIRECTORY...]
  * sysct-unpack-backup SCRATCH volume=DIRECTORY [volume-snapshots/NAME=DIRECTORY...]
+ * sysct-unpack-backup --streams SCRATCH TREE=DIRECTORY...
  *
  * Reads a backup in LXD's format from stdin. With --index it prints index.yaml as JSON and ends as
  * soon as it has that. Else it unpacks each tree into its empty directory, with ids from 0, in one
  * pass; all that index.yaml speaks of must be named. Devices are left out, as from images. SCRATCH is
- * an empty directory that it mounts over in a namespace of its own.
+ * an empty directory that it mounts over in a namespace of its own. With --streams the trees are in the format of btrfs, and
+ * become a subvolume "rootfs" in their directory each.
  *
  * It ends with the reason as the last line on stderr and a status of image/unpack.h, and dies with
  * its parent. It is confined before it reads a byte of the archive.
@@ -28,6 +30,7 @@
 #include <unistd.h>
 
 #include "backup/unpack_ids.h"
+#include "backup/unpack_stream.h"
 #include "cleanup.h"
 #include "image/unpack.h"
 #include "image/unpack_archive.h"
@@ -61,6 +64,8 @@ enum { LAYOUTS = sizeof(layouts) / sizeof(layouts[0]) };
 
 struct backup {
 	bool only_index;
+	bool streamed; /* its trees are streams of subvolumes */
+	struct unpack_streams *streams;
 	const struct layout *layout;
 	json_t *index;
 	json_t *maps; /* {"container": map of ids, "snapshots/NAME": ...} */
@@ -70,7 +75,7 @@ struct backup {
 
 /* ---- the index ---- */
 
-static json_t *read_index(struct archive *reader, struct error **error)
+static json_t *read_yaml(struct archive *reader, const char *name, struct error **error)
 {
 	cleanup_strbuf struct strbuf text = {0};
 	char chunk[16384];
@@ -81,14 +86,14 @@ static json_t *read_index(struct archive *reader, struct error **error)
 			break;
 	}
 	if (count < 0 || text.length > INDEX_MAX) {
-		error_set(error, ERROR_INVALID, "index.yaml cannot be read: %s",
+		error_set(error, ERROR_INVALID, "%s cannot be read: %s", name,
 			  count < 0 ? archive_error_string(reader) : "it is too large");
 		return NULL;
 	}
-	json_t *index = yaml_to_json(text.text ? text.text : "", error);
-	if (!index)
-		error_prefix(error, "index.yaml");
-	return index;
+	json_t *content = yaml_to_json(text.text ? text.text : "", error);
+	if (!content)
+		error_prefix(error, "%s", name);
+	return content;
 }
 
 /* What can be said already of one that is not for here. */
@@ -96,7 +101,6 @@ static int check_index(struct backup *backup, struct error **error)
 {
 	const json_t *index = backup->index;
 	const char *type = json_string_value(json_object_get(index, "type"));
-	const char *driver = json_string_value(json_object_get(index, "backend"));
 	if (!json_is_object(index) || !json_is_string(json_object_get(index, "name")))
 		return error_set(error, ERROR_INVALID, "index.yaml does not describe a backup");
 	for (size_t i = 0; i < LAYOUTS; i++)
@@ -107,12 +111,6 @@ static int check_index(struct backup *backup, struct error **error)
 				 "this is the backup of a %s: only those of containers and custom "
 				 "volumes can be imported",
 				 type);
-	if (json_is_true(json_object_get(index, "optimized")))
-		return error_set(error, ERROR_UNSUPPORTED,
-				 "the backup is in the format of the storage driver \"%s\", which "
-				 "only that driver can read: export it without "
-				 "--optimized-storage",
-				 driver ? driver : "");
 	if (!json_is_object(
 		    json_object_get(json_object_get(index, "config"), backup->layout->whole)))
 		return error_set(error, ERROR_UNSUPPORTED,
@@ -154,11 +152,17 @@ static int take_index(struct backup *backup, struct archive *reader, struct erro
 	if (backup->index)
 		return error_set(error, ERROR_INVALID, "it has two index.yaml");
 	backup->filters = archive_filter_count(reader);
-	backup->index = read_index(reader, error);
+	backup->index = read_yaml(reader, "index.yaml", error);
 	if (!backup->index || check_index(backup, error) < 0)
 		return -1;
 	if (backup->only_index)
 		return UNPACK_STOP;
+	if (json_is_true(json_object_get(backup->index, "optimized")) != backup->streamed)
+		return error_set(error, ERROR_INVALID, "index.yaml says another format by now");
+	if (backup->streamed)
+		backup->streams = unpack_streams_new(*backup->layout->root
+							     ? backup->layout->root + 1
+							     : "");
 	return make_maps(backup, error);
 }
 
@@ -233,6 +237,45 @@ static int take_file(struct backup *backup, struct archive_entry *entry, const c
 	return 1;
 }
 
+/* ---- streams ---- */
+
+/* LXD 5 lists subvolumes inside of a tree there, too, which would be streams of their own. */
+static int check_header(struct archive *reader, struct error **error)
+{
+	json_t *header = read_yaml(reader, "optimized_header.yaml", error);
+	const json_t *one;
+	size_t i;
+	int result = header ? 0 : -1;
+	json_array_foreach (json_object_get(header, "subvolumes"), i, one) {
+		const char *path = json_string_value(json_object_get(one, "path"));
+		if (result == 0 && path && strcmp(path, "/") != 0)
+			result = error_set(error, ERROR_UNSUPPORTED,
+					   "it has a subvolume of its own, %s: export it without "
+					   "--optimized-storage",
+					   path);
+	}
+	json_decref(header);
+	return result;
+}
+
+/* "container.bin", "snapshots/NAME.bin" */
+static int take_stream(struct backup *backup, struct archive *reader, const char *path,
+		       struct error **error)
+{
+	static const char suffix[] = ".bin";
+	size_t length = strlen(path), end = strlen(suffix);
+	if (strcmp(path, "optimized_header.yaml") == 0)
+		return check_header(reader, error);
+	cleanup_free char *tree = memory_strndup(path, length > end ? length - end : 0);
+	const json_t *map = json_object_get(backup->maps, tree);
+	if (!map || strcmp(path + length - end, suffix) != 0)
+		return error_set(error, ERROR_INVALID, "index.yaml does not know %s", path);
+	if (json_object_get(backup->seen, tree))
+		return error_set(error, ERROR_INVALID, "it has two %s", path);
+	json_object_set_new(backup->seen, tree, json_true());
+	return unpack_stream(backup->streams, tree, map, reader, error);
+}
+
 static int take(void *data, struct archive *reader, struct archive_entry *entry,
 		struct error **error)
 {
@@ -244,6 +287,8 @@ static int take(void *data, struct archive *reader, struct archive_entry *entry,
 				 name ? name : "a file without a name");
 	if (strcmp(path, "index.yaml") == 0)
 		return take_index(backup, reader, error);
+	if (backup->streams && *path)
+		return take_stream(backup, reader, path, error);
 	return take_file(backup, entry, path, error);
 }
 
@@ -271,9 +316,11 @@ static int check_end(const struct backup *backup, const struct unpack_input *inp
 	return 0;
 }
 
-static int sync_files(const struct layout *layout, struct error **error)
+static int sync_files(const struct backup *backup, struct error **error)
 {
-	cleanup_free char *path = memory_printf("%s%s", layout->whole, layout->root);
+	const struct layout *layout = backup->layout;
+	cleanup_free char *path = memory_printf("%s%s", layout->whole,
+						backup->streams ? "" : layout->root);
 	cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || syncfs(fd) < 0)
 		return error_errno(error, errno, "writing the files to the disk");
@@ -289,9 +336,10 @@ static int finish(const struct backup *backup, struct unpack_input *input, struc
 		return fflush(stdout) == 0 ? 0 : error_errno(error, errno, "telling the index");
 	}
 	if (unpack_input_drain(input, error) < 0 || check_end(backup, input, error) < 0 ||
-	    check_trees(backup, error) < 0)
+	    check_trees(backup, error) < 0 ||
+	    (backup->streams && unpack_streams_finish(backup->streams, error) < 0))
 		return -1;
-	return sync_files(backup->layout, error);
+	return sync_files(backup, error);
 }
 
 /* ---- where they go ---- */
@@ -304,7 +352,7 @@ static int make_directory(const char *path, struct error **error)
 }
 
 /* "container=DIRECTORY" */
-static int mount_tree(const char *word, struct error **error)
+static int mount_tree(const char *word, bool streamed, struct error **error)
 {
 	const char *equals = strchr(word, '=');
 	if (!equals)
@@ -314,7 +362,8 @@ static int mount_tree(const char *word, struct error **error)
 	while (layout < layouts + LAYOUTS - 1 && !is_below(tree, layout->whole) &&
 	       !is_below(tree, layout->snapshots))
 		layout++;
-	cleanup_free char *point = memory_printf("%s%s", tree, layout->root);
+	/* Where it is a stream, what makes a subvolume needs the directory around it. */
+	cleanup_free char *point = memory_printf("%s%s", tree, streamed ? "" : layout->root);
 	if (make_directory(tree, error) < 0 || make_directory(point, error) < 0)
 		return -1;
 	if (mount(equals + 1, point, NULL, MS_BIND, NULL) < 0 ||
@@ -325,7 +374,7 @@ static int mount_tree(const char *word, struct error **error)
 }
 
 /* They are all that can be reached. */
-static int confine(const char *scratch, char *const *trees, struct error **error)
+static int confine(const char *scratch, bool streamed, char *const *trees, struct error **error)
 {
 	if (confine_namespaces(error) < 0)
 		return -1;
@@ -336,7 +385,7 @@ static int confine(const char *scratch, char *const *trees, struct error **error
 		if (make_directory(layouts[i].snapshots, error) < 0)
 			return -1;
 	for (; *trees; trees++)
-		if (mount_tree(*trees, error) < 0)
+		if (mount_tree(*trees, streamed, error) < 0)
 			return -1;
 	if (confine_pivot(scratch, error) < 0)
 		return -1;
@@ -349,7 +398,7 @@ static int unpack(struct backup *backup, struct unpack_input *input, const char 
 	static const struct unpack_limits limits = {0};
 	struct unpack_counts counts = {0};
 	const struct unpack_filter filter = {take, backup};
-	if (confine(scratch, trees, error) < 0 ||
+	if (confine(scratch, backup->streamed, trees, error) < 0 ||
 	    unpack_archive(input, &limits, &filter, &counts, error) < 0)
 		return -1;
 	return finish(backup, input, error);
@@ -364,32 +413,42 @@ const char *__asan_default_options(void)
 }
 #endif
 
+static int run(int argc, char **argv, struct error **error)
+{
+	const char *mode = argc > 2 && argv[1][0] == '-' ? argv[1] : "";
+	char **words = argv + (*mode ? 2 : 1);
+	struct backup backup = {
+		.only_index = strcmp(mode, "--index") == 0,
+		.streamed = strcmp(mode, "--streams") == 0,
+		.maps = json_object(),
+		.seen = json_object(),
+	};
+	struct unpack_input input;
+	unpack_input_init(&input, STDIN_FILENO);
+	int result = unpack(&backup, &input, words[0], words + 1, error);
+	unpack_input_clear(&input);
+	unpack_streams_free(backup.streams);
+	json_decref(backup.maps);
+	json_decref(backup.seen);
+	json_decref(backup.index);
+	return result;
+}
+
 int main(int argc, char **argv)
 {
 	pid_t parent = getppid();
-	struct backup backup = {.only_index = argc == 3 && strcmp(argv[1], "--index") == 0};
-	struct unpack_input input;
 	cleanup_error struct error *error = NULL;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		return UNPACK_FAILED;
 	if (argc < 3) {
-		fprintf(stderr, "usage: sysct-unpack-backup --index SCRATCH | SCRATCH "
+		fprintf(stderr, "usage: sysct-unpack-backup --index SCRATCH | [--streams] SCRATCH "
 				"TREE=DIRECTORY...\n");
 		return UNPACK_USAGE;
 	}
 	setlocale(LC_CTYPE, "C.UTF-8");
 	umask(0);
-	backup.maps = json_object();
-	backup.seen = json_object();
-	unpack_input_init(&input, STDIN_FILENO);
-	int result = unpack(&backup, &input, argv[backup.only_index ? 2 : 1],
-			    backup.only_index ? argv + argc : argv + 2, &error);
-	unpack_input_clear(&input);
-	json_decref(backup.maps);
-	json_decref(backup.seen);
-	json_decref(backup.index);
-	if (result == 0)
+	if (run(argc, argv, &error) == 0)
 		return UNPACK_DONE;
 	fprintf(stderr, "%s\n", error_message(error));
 	return error && error->kind == ERROR_NO_SPACE ? UNPACK_NO_SPACE : UNPACK_FAILED;

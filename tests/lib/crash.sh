@@ -34,7 +34,7 @@ storage_agrees() {
 		[ -z "$(find "$SYSCT_DIR/storage-pools/$pool/images" -mindepth 1 -maxdepth 1 -name '.*')" ] ||
 			{ diag "half of an image is in pool $pool"; problem=1; }
 	done
-	diff <(rows 'select name from storage_pools' | sort) <(find "$SYSCT_DIR/storage-pools" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort) ||
+	diff <(rows 'select name from storage_pools' | sort) <(find "$SYSCT_DIR/storage-pools" -mindepth 1 -maxdepth 1 ! -name .view -printf '%f\n' | sort) ||
 		{ diag "pools and their directories or notes differ"; problem=1; }
 	diff <(sourced '' | cut -d' ' -f1) <(grep -oE " $SYSCT_DIR/storage-pools/[^/ ]+ " /proc/self/mountinfo | sed 's,.*/,,; s/ $//' | sort) ||
 		{ diag "pools and mounts differ"; problem=1; }
