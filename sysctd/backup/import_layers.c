@@ -38,12 +38,13 @@ int import_plan_format(struct import_plan *plan, const json_t *index, struct err
 	plan->streamed = json_is_true(json_object_get(index, "optimized"));
 	if (!plan->streamed || (strcmp(driver, kind) == 0 && storage_sends(kind)))
 		return 0;
-	return error_set(error, ERROR_UNSUPPORTED,
-			 "the backup is in the format of the storage driver \"%s\", which only that "
-			 "driver can read, and pool %s is of the driver %s: export it without "
-			 "--optimized-storage%s",
-			 driver, plan->pool.name, kind,
-			 storage_sends(driver) ? ", or name another pool" : "");
+	return error_set(
+		error, ERROR_UNSUPPORTED,
+		"the backup is in the format of the storage driver \"%s\", which only that "
+		"driver can read, and pool %s is of the driver %s: export it without "
+		"--optimized-storage%s",
+		driver, plan->pool.name, kind,
+		storage_sends(driver) ? ", or name another pool" : "");
 }
 
 /* ---- unpacking ---- */

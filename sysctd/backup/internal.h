@@ -28,12 +28,12 @@ struct backup_source {
 	json_t *request;		  /* for sysct-pack */
 	int64_t *held;			  /* layers */
 	size_t held_count;
-	int64_t old_layer;	 /* of a stopped instance: what it wrote into before; else 0 */
-	int64_t new_layer;	 /* and what it has above that for the time being */
-	int64_t last_used_at;	 /* then */
-	char *driver, *pool;	 /* of one in the format of the driver; else NULL */
-	char *sent;		 /* the tree that was added last, of such a one */
-	char **frozen;		 /* directories of layers that are only there to be sent */
+	int64_t old_layer;    /* of a stopped instance: what it wrote into before; else 0 */
+	int64_t new_layer;    /* and what it has above that for the time being */
+	int64_t last_used_at; /* then */
+	char *driver, *pool;  /* of one in the format of the driver; else NULL */
+	char *sent;	      /* the tree that was added last, of such a one */
+	char **frozen;	      /* directories of layers that are only there to be sent */
 	size_t frozen_count;
 };
 

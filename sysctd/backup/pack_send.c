@@ -168,7 +168,7 @@ static int read_exactly(void *data, void *bytes, size_t length, struct error **e
 			continue;
 		if (count <= 0)
 			return error_errno(error,
-					   count < 0        ? errno
+					   count < 0	     ? errno
 					   : *sends->problem ? *sends->problem
 							     : EPIPE,
 					   "sending a subvolume");

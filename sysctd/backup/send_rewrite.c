@@ -84,8 +84,7 @@ static int put_value(struct strbuf *stream, const struct send_command *command, 
 		const char *path = send_text(command, (enum send_attribute)attribute, error);
 		if (!path)
 			return -1;
-		cleanup_free char *moved =
-			memory_printf("%s%s%s", below, *path ? "/" : "", path);
+		cleanup_free char *moved = memory_printf("%s%s%s", below, *path ? "/" : "", path);
 		send_write_text(stream, (enum send_attribute)attribute, moved);
 	} else {
 		send_write_bytes(stream, (enum send_attribute)attribute, value->bytes,

@@ -15,9 +15,8 @@ enum { VERSION = 1, HEAD = 10, MOST = 1 << 20 };
 static uint32_t sum(const void *bytes, size_t length)
 {
 	static const uint32_t table[16] = {
-		0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1,
-		0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
-		0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
+		0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
+		0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
 		0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
 	};
 	uint32_t crc = 0;
@@ -60,10 +59,11 @@ int send_read_head(struct send_reader *reader, struct error **error)
 	uint32_t version = number32(head + sizeof(magic));
 	return version == VERSION
 		       ? 0
-		       : error_set(error, ERROR_UNSUPPORTED,
-				   "the stream of a subvolume is of version %u: only version %d can "
-				   "be read",
-				   version, VERSION);
+		       : error_set(
+				 error, ERROR_UNSUPPORTED,
+				 "the stream of a subvolume is of version %u: only version %d can "
+				 "be read",
+				 version, VERSION);
 }
 
 /* Each value gets a zero byte behind it, in a copy. */

@@ -166,8 +166,9 @@ static int add_all(struct backup_source *source, const struct backup_content *co
 		json_decref(index);
 		return -1;
 	}
-	const struct part part = {"backup/container",	".backup", content->row->architecture,
-				  content->row->config, content->row->created_at, layer};
+	const struct part part = {"backup/container",	      ".backup",
+				  content->row->architecture, content->row->config,
+				  content->row->created_at,   layer};
 	if (backup_source_add_index(source, index, error) < 0 ||
 	    add_snapshots(source, content, own, error) < 0)
 		return -1;

@@ -160,9 +160,8 @@ static int take_index(struct backup *backup, struct archive *reader, struct erro
 	if (json_is_true(json_object_get(backup->index, "optimized")) != backup->streamed)
 		return error_set(error, ERROR_INVALID, "index.yaml says another format by now");
 	if (backup->streamed)
-		backup->streams = unpack_streams_new(*backup->layout->root
-							     ? backup->layout->root + 1
-							     : "");
+		backup->streams =
+			unpack_streams_new(*backup->layout->root ? backup->layout->root + 1 : "");
 	return make_maps(backup, error);
 }
 
@@ -319,8 +318,8 @@ static int check_end(const struct backup *backup, const struct unpack_input *inp
 static int sync_files(const struct backup *backup, struct error **error)
 {
 	const struct layout *layout = backup->layout;
-	cleanup_free char *path = memory_printf("%s%s", layout->whole,
-						backup->streams ? "" : layout->root);
+	cleanup_free char *path =
+		memory_printf("%s%s", layout->whole, backup->streams ? "" : layout->root);
 	cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || syncfs(fd) < 0)
 		return error_errno(error, errno, "writing the files to the disk");

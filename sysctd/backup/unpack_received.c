@@ -69,9 +69,8 @@ static int make_node(const struct received_place *place, const struct send_comma
 		     struct error **error)
 {
 	uint64_t mode = command->kind == SEND_MKFIFO ? S_IFIFO : S_IFSOCK, device = 0;
-	if (command->kind == SEND_MKNOD &&
-	    (send_number(command, SEND_A_MODE, &mode, error) < 0 ||
-	     send_number(command, SEND_A_RDEV, &device, error) < 0))
+	if (command->kind == SEND_MKNOD && (send_number(command, SEND_A_MODE, &mode, error) < 0 ||
+					    send_number(command, SEND_A_RDEV, &device, error) < 0))
 		return -1;
 	if (S_ISBLK(mode) || device != 0)
 		return error_set(error, ERROR_UNSUPPORTED,
@@ -108,8 +107,9 @@ static int make_name(const struct received_tree *tree, const struct received_pla
 	struct received_place other;
 	if (find(tree, command, renames ? SEND_A_PATH_TO : SEND_A_PATH_LINK, &other, error) < 0)
 		return -1;
-	int result = renames ? renameat(place->directory, place->name, other.directory, other.name)
-			     : linkat(other.directory, other.name, place->directory, place->name, 0);
+	int result =
+		renames ? renameat(place->directory, place->name, other.directory, other.name)
+			: linkat(other.directory, other.name, place->directory, place->name, 0);
 	if (result < 0)
 		result = fail(command, renames ? "renaming" : "linking", error);
 	received_leave(&other);
@@ -134,6 +134,18 @@ static bool is_wanted(const struct received_tree *tree, const char *path)
 	       (!length || path[length] == '\0' || path[length] == '/');
 }
 
+/* The kernel takes set-user-ID bits away then, and a stream does not bring back what has not changed. */
+static int set_owner(const struct received_place *place, uid_t uid, gid_t gid)
+{
+	struct stat status;
+	if (fstatat(place->directory, place->name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fchownat(place->directory, place->name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	return S_ISREG(status.st_mode) && status.st_mode & (S_ISUID | S_ISGID)
+		       ? fchmodat(place->directory, place->name, status.st_mode & 07777, 0)
+		       : 0;
+}
+
 /* What LXD has beside the container's files belongs to the host. */
 static int change_owner(const struct received_tree *tree, const struct received_place *place,
 			const struct send_command *command, struct error **error)
@@ -151,8 +163,7 @@ static int change_owner(const struct received_tree *tree, const struct received_
 				 "%s belongs to %" PRIu64 ":%" PRIu64
 				 ", which the container cannot have",
 				 path, uid, gid);
-	return fchownat(place->directory, place->name, known ? (uid_t)new_uid : 0,
-			known ? (gid_t)new_gid : 0, AT_SYMLINK_NOFOLLOW) < 0
+	return set_owner(place, known ? (uid_t)new_uid : 0, known ? (gid_t)new_gid : 0) < 0
 		       ? fail(command, "changing the owner of", error)
 		       : 0;
 }
@@ -296,8 +307,9 @@ static int set_aside(int root, const char *name, char aside[static 32], struct e
 	do
 		snprintf(aside, 32, ".received-%u", number++);
 	while (fstatat(inside, aside, &status, AT_SYMLINK_NOFOLLOW) == 0);
-	return renameat(root, name, root, aside) < 0 ? error_errno(error, errno, "renaming %s", name)
-						     : 0;
+	return renameat(root, name, root, aside) < 0
+		       ? error_errno(error, errno, "renaming %s", name)
+		       : 0;
 }
 
 static int move_up(int inside, int root, struct error **error)

@@ -93,7 +93,8 @@ static int begin(struct unpack_streams *streams, const char *tree,
 				 "the stream of %s does not begin with a subvolume", tree);
 	if (command->kind == SEND_SNAPSHOT && !(parent = find(streams, command)))
 		return error_set(error, ERROR_INVALID,
-				 "the stream of %s needs another one, which is not before it", tree);
+				 "the stream of %s needs another one, which is not before it",
+				 tree);
 	int root = make_subvolume(tree, parent ? parent->root : -1, error);
 	if (root < 0)
 		return -1;
@@ -165,8 +166,8 @@ static int write_data(int fd, const char *path, const struct send_command *comma
 	if (send_number(command, SEND_A_FILE_OFFSET, &offset, error) < 0)
 		return -1;
 	for (size_t done = 0; done < data->length;) {
-		ssize_t count = pwrite(fd, data->bytes + done, data->length - done,
-				       (off_t)(offset + done));
+		ssize_t count =
+			pwrite(fd, data->bytes + done, data->length - done, (off_t)(offset + done));
 		if (count < 0 && errno != EINTR)
 			return error_errno(error, errno, "writing %s", path);
 		done += count > 0 ? (size_t)count : 0;

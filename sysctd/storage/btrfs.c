@@ -63,8 +63,7 @@ static int check_alone(const char *tree, struct error **error)
 {
 	struct btrfs_util_subvolume_iterator *iterator;
 	cleanup_free char *path = NULL;
-	enum btrfs_util_error problem =
-		btrfs_util_create_subvolume_iterator(tree, 0, 0, &iterator);
+	enum btrfs_util_error problem = btrfs_util_create_subvolume_iterator(tree, 0, 0, &iterator);
 	if (problem)
 		return fail(problem, error, "looking for subvolumes in", tree);
 	problem = btrfs_util_subvolume_iterator_next(iterator, &path, NULL);

@@ -25,6 +25,7 @@ command_for() { # POINT
 	volume.*) echo "storage volume create $pool victim" ;;
 	backup.deleted) echo "query --wait -X DELETE /1.0/instances/victim/backups/b" ;;
 	backup.volume) echo "query --wait -X POST -d {\"name\":\"b\"} /1.0/storage-pools/$pool/volumes/custom/victim/backups" ;;
+	backup.frozen) echo "query --wait -X POST -d {\"name\":\"b\",\"optimized_storage\":true} /1.0/instances/victim/backups" ;;
 	backup.*) echo "query --wait -X POST -d {\"name\":\"b\"} /1.0/instances/victim/backups" ;;
 	import.*) echo "import $TMPDIR/victim.tar.zst renamed -s $pool" ;;
 	pool.leaving | pool.deleted) echo "storage delete victim" ;;
@@ -134,6 +135,7 @@ pools_for() { # POINT
 	case $1 in
 	snapshot.copied | snapshot.layer) echo default plain ;; # of btrfs it is done at once
 	pool.*) echo btrfs plain ;;
+	backup.frozen) echo btrfs ;;
 	merge.*) echo default ;;
 	volume.* | backup.* | import.* | move.* | copy.across) echo "${turn[0]}" ;;
 	*) echo default btrfs plain ;;
