@@ -303,8 +303,8 @@ static struct response *delete_backup(struct request *request, struct error **er
 #define OF_INSTANCE "/1.0/instances/{name}/backups"
 #define OF_VOLUME   VOLUMES "/{type}/{name}/backups"
 #define ROUTES(backups)                                                                            \
-	{.method = "GET", .path = backups, .handler = list},                                       \
-		{.method = "POST", .path = backups, .handler = create},                            \
+	{.method = "GET", .path = (backups), .handler = list},                                     \
+		{.method = "POST", .path = (backups), .handler = create},                          \
 		{.method = "GET", .path = backups "/{backup}", .handler = get},                    \
 		{.method = "POST", .path = backups "/{backup}", .handler = rename_backup},         \
 		{.method = "DELETE", .path = backups "/{backup}", .handler = delete_backup},       \

@@ -10,7 +10,7 @@ command -v btrfs >/dev/null || skip_all "btrfs-progs are not installed"
 
 names_in() { tar -tf "$1" | paste -sd ' '; }
 megabytes() { sync && df --output=used -BM "$1" | tr -dc 0-9; }
-no_subvolumes() { [ -z "$(btrfs subvolume list -o "$SYSCT_DIR/storage-pools/fast" | grep '\.new-')" ]; }
+no_subvolumes() { ! btrfs subvolume list -o "$SYSCT_DIR/storage-pools/fast" | grep -q '\.new-'; }
 
 daemon_start
 sysct storage create fast btrfs size=400MiB
