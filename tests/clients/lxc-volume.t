@@ -31,6 +31,14 @@ ok lxc storage volume snapshot default data clean
 complains '*already exists*' lxc storage volume snapshot default data clean
 ok -n "snapshot --reuse" lxc storage volume snapshot default data clean --reuse
 like "$(lxc storage volume info default data)" 'snap0' "info names snapshots"
+ok lxc storage volume set default data snapshots.expiry=3d snapshots.schedule=@daily
+ok lxc storage volume snapshot default data brief
+ok lxc storage volume snapshot default data long --no-expiry
+expiry() { lxc query "/1.0/storage-pools/default/volumes/custom/data/snapshots/$1" | jq -r '.expires_at[:10]'; }
+is "$(expiry brief) $(expiry long)" "$(date -ud '+3 days' +%F) 0001-01-01" "snapshots.expiry, and --no-expiry"
+complains '*not a word for a schedule*' lxc storage volume set default data snapshots.schedule=@often
+ok lxc storage volume unset default data snapshots.schedule
+for name in brief long; do ok lxc storage volume delete default data/$name; done
 ok lxc storage volume rename default data/snap0 data/first
 like "$(lxc storage volume show default data/first)" 'name: data/first' "show of a snapshot"
 ok lxc exec box -- sh -c 'echo two >/data/file'
