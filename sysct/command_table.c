@@ -23,6 +23,7 @@ const struct command_group *const command_groups[] = {
 	&group_zone,
 	&group_network_acl,
 	&group_operation,
+	&group_admin,
 	&group_monitor,
 	&group_query,
 	&group_internal,

@@ -25,6 +25,7 @@ extern const struct command_group group_forward;	       /* cmd_network_forward.c
 extern const struct command_group group_zone;		       /* cmd_network_zone.c */
 extern const struct command_group group_network_acl;	       /* cmd_network_acl.c */
 extern const struct command_group group_operation;	       /* cmd_operation.c */
+extern const struct command_group group_admin;		       /* cmd_admin.c */
 extern const struct command_group group_monitor;	       /* cmd_monitor.c */
 extern const struct command_group group_query;		       /* cmd_query.c */
 extern const struct command_group group_internal;	       /* cmd_internal.c */

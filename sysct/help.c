@@ -24,12 +24,21 @@ struct listing {
 	char last[64];			   /* the group word just listed */
 };
 
+/* What is too long for its column has the line for itself. */
+static void append_row(struct strbuf *out, int width, const char *left, const char *right)
+{
+	if (strlen(left) > (size_t)width)
+		strbuf_printf(out, "  %s\n  %*s %s\n", left, width, "", right);
+	else
+		strbuf_printf(out, "  %-*s %s\n", width, left, right);
+}
+
 static void append_entry(struct listing *listing, const char *name, size_t length,
 			 const char *arguments, const char *summary)
 {
 	char left[64];
 	snprintf(left, sizeof(left), "%.*s %s", (int)length, name, arguments);
-	strbuf_printf(listing->out, "  %-34s %s\n", left, summary);
+	append_row(listing->out, 34, left, summary);
 }
 
 static void list_command(const struct command_group *group, const struct command *command,
@@ -82,7 +91,7 @@ static void append_option(struct strbuf *out, const struct option_row *row)
 	char letter[] = {'-', row->letter, ',', ' ', '\0'};
 	snprintf(left, sizeof(left), "%s--%s%s%s", row->letter ? letter : "    ", row->name,
 		 row->argument ? " " : "", row->argument ? row->argument : "");
-	strbuf_printf(out, "  %-28s %s\n", left, row->help);
+	append_row(out, 28, left, row->help);
 }
 
 static void append_indented(struct strbuf *out, const char *text)

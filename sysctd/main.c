@@ -38,6 +38,7 @@
 #include "network/network.h"
 #include "network/nic.h"
 #include "operation.h"
+#include "recover/recover.h"
 #include "runtime/cgroup.h"
 #include "runtime/seccomp_filter.h"
 #include "server.h"
@@ -71,6 +72,7 @@ static const struct route *const routes[] = {
 	storage_volume_snapshot_routes,
 	instance_log_routes,
 	metadata_routes,
+	recover_routes,
 	network_routes,
 	network_forward_routes,
 	network_zone_routes,
@@ -185,7 +187,8 @@ static int open_data(struct server *server, struct error **error)
 	if (!server->db || db_seed(server->db, error) < 0)
 		return -1;
 	server->storage = storage_create(server->paths.state, error);
-	if (!server->storage || storage_repair(server, error) < 0 ||
+	server->recovery = server->storage ? recovery_create(server, error) : NULL;
+	if (!server->recovery || storage_repair(server, error) < 0 ||
 	    backups_repair(server, error) < 0)
 		return -1;
 	server->usage = usage_counter_create(server, error);
@@ -213,6 +216,8 @@ static int make_subjects(struct server *server, struct error **error)
 	proxies_refresh(server);
 	disks_refresh(server);
 	networks_seed(server);
+	if (recovery_start(server->recovery, error) < 0)
+		return -1;
 	server->scheduler = scheduler_create(server, error);
 	server->merger = server->scheduler ? merger_create(server, error) : NULL;
 	return server->merger ? 0 : -1;
@@ -260,10 +265,12 @@ static int shut_down(struct server *server)
 	backup_names_free(server->backup_names);
 	event_hub_free(server->events);
 	usage_counter_free(server->usage);
+	recovery_stop(server->recovery);
 	storage_stop(server->storage);
 	if (idle)
 		storage_pools_unmount(server);
 	storage_free(server->storage);
+	recovery_free(server->recovery);
 	db_close(server->db);
 	if (idle)
 		cgroup_unprepare(server->paths.cgroup);

@@ -19,6 +19,7 @@ struct instance_registry;
 struct merger;
 struct networks;
 struct operation_manager;
+struct recovery;
 struct scheduler;
 struct storage;
 struct usage_counter;
@@ -33,6 +34,7 @@ struct server {
 	struct event_hub *events;
 	struct operation_manager *operations;
 	struct storage *storage;
+	struct recovery *recovery;
 	struct usage_counter *usage;
 	struct image_builder *images;
 	struct instance_registry *instances;

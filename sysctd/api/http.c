@@ -104,7 +104,6 @@ static void free_server(struct api_server *server)
 {
 	router_free(server->router);
 	pthread_cond_destroy(&server->idle);
-	pthread_cond_destroy(&server->closing);
 	pthread_mutex_destroy(&server->lock);
 	free(server);
 }
@@ -129,7 +128,6 @@ struct api_server *api_server_start(const struct api_config *config, struct erro
 	pthread_condattr_init(&clock);
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	pthread_cond_init(&server->idle, &clock);
-	pthread_cond_init(&server->closing, NULL);
 	pthread_condattr_destroy(&clock);
 	pthread_mutex_init(&server->lock, NULL);
 	server->router = router;

@@ -18,6 +18,7 @@ struct upgraded {
 	int fd;
 	struct upgraded *previous, *next;
 	bool done; /* by whoever has its WebSocket: the connection's own thread closes it */
+	pthread_cond_t over; /* it is done */
 };
 
 /*
@@ -29,7 +30,6 @@ struct api_server {
 	struct router *router;
 	struct MHD_Daemon *daemon;
 	pthread_mutex_t lock;
-	pthread_cond_t closing; /* an upgraded connection is done */
 	pthread_cond_t idle;
 	bool stopping;
 	struct request *active;

@@ -1,8 +1,7 @@
 /*
  * Connections that leave HTTP: the handing over of descriptors ("sysct-fd")
  * and WebSockets. libmicrohttpd calls upgraded_run() in the connection's own
- * thread, which may block there, and closes the socket when it is told to, from
- * whatever thread.
+ * thread, which may block there, and that thread closes the socket.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -68,6 +67,7 @@ static struct upgraded *upgraded_add(struct api_server *server, int fd,
 	upgraded->server = server;
 	upgraded->handle = handle;
 	upgraded->fd = fd;
+	pthread_cond_init(&upgraded->over, NULL);
 	pthread_mutex_lock(&server->lock);
 	upgraded->next = server->upgraded;
 	if (upgraded->next)
@@ -98,6 +98,7 @@ static void upgraded_close(struct upgraded *upgraded)
 	if (!server->upgraded)
 		pthread_cond_broadcast(&server->idle);
 	pthread_mutex_unlock(&server->lock);
+	pthread_cond_destroy(&upgraded->over);
 	free(upgraded);
 }
 
@@ -108,7 +109,7 @@ static void upgraded_done(void *data)
 	struct api_server *server = upgraded->server;
 	pthread_mutex_lock(&server->lock);
 	upgraded->done = true;
-	pthread_cond_broadcast(&server->closing);
+	pthread_cond_signal(&upgraded->over);
 	pthread_mutex_unlock(&server->lock);
 }
 
@@ -117,7 +118,7 @@ static void upgraded_wait(struct upgraded *upgraded)
 	struct api_server *server = upgraded->server;
 	pthread_mutex_lock(&server->lock);
 	while (!upgraded->done)
-		pthread_cond_wait(&server->closing, &server->lock);
+		pthread_cond_wait(&upgraded->over, &server->lock);
 	pthread_mutex_unlock(&server->lock);
 }
 

@@ -25,40 +25,74 @@ static char *collection(const char *instance)
 
 /* ---- as JSON ---- */
 
-json_t *snapshot_render(const struct snapshot_row *row, const struct profile_list *profiles,
-			struct error **error)
+/* What profiles make of a snapshot, and of others with the same configuration. */
+struct expansion {
+	const struct snapshot_row *of;
+	json_t *config, *devices;
+};
+
+static void expansion_clear(struct expansion *expansion)
 {
-	json_t *config = NULL, *devices = NULL;
+	json_decref(expansion->config);
+	json_decref(expansion->devices);
+	*expansion = (struct expansion){0};
+}
+#define cleanup_expansion __attribute__((cleanup(expansion_clear)))
+
+/* Rows of one list share what is the same (db/snapshots.c). */
+static void expand(struct expansion *expansion, const struct snapshot_row *row,
+		   const struct profile_list *profiles)
+{
+	const struct snapshot_row *of = expansion->of;
+	if (of && of->config == row->config && of->devices == row->devices &&
+	    of->profiles == row->profiles)
+		return;
+	expansion_clear(expansion);
+	expansion->of = row;
+	/* A profile of that time may be gone: then nobody can say what the sum was. */
+	if (config_expand(profiles, row->profiles, row->config, row->devices, &expansion->config,
+			  &expansion->devices, NULL) < 0) {
+		expansion->config = json_deep_copy(row->config);
+		expansion->devices = json_deep_copy(row->devices);
+	}
+}
+
+static json_t *render(const struct snapshot_row *row, const struct profile_list *profiles,
+		      struct expansion *expansion, struct error **error)
+{
 	if (!profiles)
 		return json_pack("{s:s, s:o}", "name", row->name, "created_at",
 				 render_time(row->created_at));
-	/* A profile of that time may be gone: then nobody can say what the sum was. */
-	if (config_expand(profiles, row->profiles, row->config, row->devices, &config, &devices,
-			  NULL) < 0) {
-		config = json_deep_copy(row->config);
-		devices = json_deep_copy(row->devices);
-	}
-	json_t *object =
-		json_pack("{s:s, s:s, s:s, s:O, s:O, s:o, s:o, s:O, s:b, s:b, s:o, s:o, s:o, s:I}",
-			  "name", row->name, "description", row->description, "architecture",
-			  row->architecture, "config", row->config, "devices", row->devices,
-			  "expanded_config", config, "expanded_devices", devices, "profiles",
-			  row->profiles, "ephemeral", row->ephemeral, "stateful", 0, "created_at",
-			  render_time(row->created_at), "expires_at", render_time(row->expires_at),
-			  "last_used_at", render_time(0), "size", (json_int_t)row->bytes);
+	expand(expansion, row, profiles);
+	json_t *object = json_pack(
+		"{s:s, s:s, s:s, s:O, s:O, s:O, s:O, s:O, s:b, s:b, s:o, s:o, s:o, s:I}", "name",
+		row->name, "description", row->description, "architecture", row->architecture,
+		"config", row->config, "devices", row->devices, "expanded_config",
+		expansion->config, "expanded_devices", expansion->devices, "profiles",
+		row->profiles, "ephemeral", row->ephemeral, "stateful", 0, "created_at",
+		render_time(row->created_at), "expires_at", render_time(row->expires_at),
+		"last_used_at", render_time(0), "size", (json_int_t)row->bytes);
 	if (!object)
 		error_set(error, ERROR_INTERNAL, "snapshot \"%s\" cannot be told", row->name);
 	return object;
 }
 
+json_t *snapshot_render(const struct snapshot_row *row, const struct profile_list *profiles,
+			struct error **error)
+{
+	cleanup_expansion struct expansion expansion = {0};
+	return render(row, profiles, &expansion, error);
+}
+
 json_t *snapshots_render(const struct snapshot_list *list, int64_t id,
 			 const struct profile_list *profiles, struct error **error)
 {
+	cleanup_expansion struct expansion expansion = {0};
 	json_t *array = json_array();
 	for (size_t i = 0; i < list->count; i++) {
 		if (list->rows[i].instance_id != id)
 			continue;
-		json_t *object = snapshot_render(&list->rows[i], profiles, error);
+		json_t *object = render(&list->rows[i], profiles, &expansion, error);
 		if (!object) {
 			json_decref(array);
 			return NULL;

@@ -23,6 +23,12 @@ static enum instance_detail list_detail(const struct request *request)
 	return state && strcmp(state, "network") == 0 ? INSTANCE_NETWORK : INSTANCE_FULL;
 }
 
+static bool chooses_fields(const struct request *request)
+{
+	const char *fields = request_query(request, "fields");
+	return fields && *fields;
+}
+
 /* ?fields=name,status (ours): the wanted members alone, in place of @object. */
 static json_t *choose_fields(const struct request *request, json_t *object)
 {
@@ -42,8 +48,7 @@ static json_t *choose_fields(const struct request *request, json_t *object)
 /* Expanding the configuration is half the work of a list; filters look at it too. */
 static bool wants_expanded(const struct request *request)
 {
-	const char *fields = request_query(request, "fields");
-	return !fields || !*fields || strstr(fields, "expanded_") ||
+	return !chooses_fields(request) || strstr(request_query(request, "fields"), "expanded_") ||
 	       request_query(request, "filter");
 }
 
@@ -52,8 +57,8 @@ static int add_snapshots(const struct request *request, json_t *object, int64_t 
 			 const struct snapshot_list *list, const struct profile_list *profiles,
 			 struct error **error)
 {
-	const char *fields = request_query(request, "fields");
-	json_t *snapshots = snapshots_render(list, id, fields && *fields ? NULL : profiles, error);
+	json_t *snapshots =
+		snapshots_render(list, id, chooses_fields(request) ? NULL : profiles, error);
 	return snapshots ? json_object_set_new(object, "snapshots", snapshots) : -1;
 }
 
@@ -71,12 +76,16 @@ static void extras_clear(struct extras *extras)
 #define cleanup_extras __attribute__((cleanup(extras_clear)))
 
 /* @id: of one instance; 0: of all. */
-static int read_extras(struct db *db, int64_t id, enum instance_detail detail,
+static int read_extras(const struct request *request, int64_t id, enum instance_detail detail,
 		       struct extras *extras, struct error **error)
 {
+	struct db *db = request_server(request)->db;
 	if (detail == INSTANCE_PLAIN)
 		return 0;
-	if (db_snapshot_list(db, id, &extras->snapshots, error) < 0)
+	int result = id == 0 && chooses_fields(request)
+			     ? db_snapshot_list_names(db, &extras->snapshots, error)
+			     : db_snapshot_list(db, id, &extras->snapshots, error);
+	if (result < 0)
 		return -1;
 	return detail == INSTANCE_FULL
 		       ? db_backup_list(db, BACKUP_OF_INSTANCE, id, &extras->backups, error)
@@ -105,7 +114,7 @@ static struct response *list(struct request *request, struct error **error)
 	if (render_check_project(request, error) < 0 ||
 	    db_instance_list(server->db, &rows, error) < 0 ||
 	    (expanded && db_profile_list(server->db, &profiles, error) < 0) ||
-	    read_extras(server->db, 0, detail, &extras, error) < 0)
+	    read_extras(request, 0, detail, &extras, error) < 0)
 		return NULL;
 	json_t *objects = json_array();
 	for (size_t i = 0; i < rows.count; i++) {
@@ -139,7 +148,7 @@ static struct response *get(struct request *request, struct error **error)
 	enum instance_detail detail =
 		request_recursion(request) > 0 ? INSTANCE_FULL : INSTANCE_PLAIN;
 	json_t *object = instance_render(&row, &profiles, instance, detail, error);
-	if (!object || read_extras(server->db, row.id, detail, &extras, error) < 0 ||
+	if (!object || read_extras(request, row.id, detail, &extras, error) < 0 ||
 	    add_extras(request, object, row.id, detail, &extras, &profiles, error) < 0) {
 		json_decref(object);
 		return NULL;

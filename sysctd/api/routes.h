@@ -16,6 +16,7 @@ extern const struct route storage_pool_routes[];
 extern const struct route storage_volume_routes[];
 extern const struct route storage_volume_change_routes[];
 extern const struct route storage_volume_snapshot_routes[];
+extern const struct route recover_routes[];
 extern const struct route network_routes[];
 extern const struct route network_forward_routes[];
 extern const struct route network_zone_routes[];

@@ -110,11 +110,11 @@ static struct response *get_pool_resources(struct request *request, struct error
 	    storage_pool_space(server->storage, row.name, &space, error) < 0)
 		return NULL;
 	/* The last is ours. */
-	return response_sync(json_pack(
-		"{s:{s:I, s:I}, s:{s:I, s:I}, s:I}", "space", "total", (json_int_t)space.total,
-		"used", (json_int_t)space.used, "inodes", "total", (json_int_t)space.inodes_total,
-		"used", (json_int_t)space.inodes_used, "pending_deletions",
-		(json_int_t)storage_pool_pending(server->storage, row.name)));
+	return response_sync(json_pack("{s:{s:I, s:I}, s:{s:I, s:I}, s:I}", "space", "total",
+				       (json_int_t)space.total, "used", (json_int_t)space.used,
+				       "inodes", "total", (json_int_t)space.inodes_total, "used",
+				       (json_int_t)space.inodes_used, "pending_deletions",
+				       (json_int_t)storage_pool_pending(server, row.name)));
 }
 
 static void publish(struct request *request, const char *action, const char *name)

@@ -146,12 +146,12 @@ json_t *backup_index_of(const char *name, const char *type, const struct object_
 	return index;
 }
 
-json_t *backup_index(struct instance *instance, const struct backup_content *content,
-		     struct error **error)
+json_t *backup_index(struct server *server, struct instance *instance,
+		     const struct backup_content *content, struct error **error)
 {
 	cleanup_profile_list struct profile_list profiles = {0};
 	const struct instance_row *row = content->row;
-	if (db_profile_list(instance->server->db, &profiles, error) < 0)
+	if (db_profile_list(server->db, &profiles, error) < 0)
 		return NULL;
 	json_t *container = describe_instance(instance, content, &profiles, error);
 	json_t *snapshots = container ? describe_snapshots(content, &profiles, error) : NULL;

@@ -92,9 +92,9 @@ struct backup_content {
 	const struct snapshot_list *snapshots; /* that go into it */
 };
 
-/* As JSON; a new reference. */
-json_t *backup_index(struct instance *instance, const struct backup_content *content,
-		     struct error **error);
+/* As JSON; a new reference. @instance: for its state; NULL leaves that out. */
+json_t *backup_index(struct server *server, struct instance *instance,
+		     const struct backup_content *content, struct error **error);
 
 /* metadata.yaml beside a tree: LXD looks for templates in it. A new text. */
 char *backup_metadata(const char *architecture, const json_t *config, int64_t created_at,

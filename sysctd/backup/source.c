@@ -159,7 +159,8 @@ static int add_snapshots(struct backup_source *source, const struct backup_conte
 static int add_all(struct backup_source *source, const struct backup_content *content,
 		   int64_t layer, struct error **error)
 {
-	json_t *index = backup_index(source->owner->instance, content, error);
+	json_t *index =
+		backup_index(source->owner->server, source->owner->instance, content, error);
 	cleanup_free char *own =
 		index ? yaml_from_json(json_object_get(index, "config"), error) : NULL;
 	if (!own) {

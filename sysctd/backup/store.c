@@ -220,6 +220,9 @@ static void sweep(struct server *server, const struct backup_list *lists, bool s
 		const char *file = new ? name + strlen(BACKUP_NEW) : name;
 		if ((new && !start) || (!new &&name[0] == '.'))
 			continue;
+		/* Those of a lost database can be imported still. */
+		if (!has_file(lists, file) && storage_any_guarded(server->storage))
+			continue;
 		if (!has_file(lists, file))
 			unlinkat(dirfd(dir), name, 0);
 		else if (new)

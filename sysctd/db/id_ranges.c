@@ -115,6 +115,39 @@ int id_range_take(struct connection *connection, int64_t instance_id, const stru
 	return add_free(connection, (struct extent){free.base + count, free.count - count}, error);
 }
 
+static int own(struct connection *connection, struct extent extent, int64_t instance_id,
+	       struct error **error)
+{
+	return query_run(
+		connection, "INSERT INTO id_ranges (base, count, instance_id) VALUES (?1, ?2, ?3)",
+		VALUES(NUMBER(extent.base), NUMBER(extent.count), NUMBER(instance_id)), error);
+}
+
+int id_range_claim(struct connection *connection, int64_t instance_id, const struct id_pool *pool,
+		   uint32_t base, uint32_t count, struct error **error)
+{
+	static const char around[] = "SELECT base, count FROM id_ranges WHERE instance_id IS NULL"
+				     " AND base <= ?1 AND base + count >= ?1 + ?2";
+	const struct extent wanted = {base, count};
+	struct extent free;
+	if (follow_pool(connection, pool, error) < 0)
+		return -1;
+	int found =
+		find_extent(connection, around, VALUES(NUMBER(base), NUMBER(count)), &free, error);
+	if (found <= 0)
+		return found;
+	const struct extent before = {free.base, base - free.base};
+	const struct extent after = {wanted.base + count,
+				     free.base + free.count - wanted.base - count};
+	if (query_run(connection, "DELETE FROM id_ranges WHERE base = ?1",
+		      VALUES(NUMBER(free.base)), error) < 0 ||
+	    add_free(connection, before, error) < 0 ||
+	    own(connection, wanted, instance_id, error) < 0 ||
+	    add_free(connection, after, error) < 0)
+		return -1;
+	return 1;
+}
+
 /* Removes the free row, if any, that ends where @extent begins or begins where it ends. */
 static int absorb(struct connection *connection, const char *sql, int64_t at,
 		  struct extent *neighbour, struct error **error)

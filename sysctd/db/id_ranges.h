@@ -10,6 +10,10 @@
 int id_range_take(struct connection *connection, int64_t instance_id, const struct id_pool *pool,
 		  uint32_t count, uint32_t *base, struct error **error);
 
+/* The same for the very range that begins at @base; 0 when it is not free, else 1. In a transaction. */
+int id_range_claim(struct connection *connection, int64_t instance_id, const struct id_pool *pool,
+		   uint32_t base, uint32_t count, struct error **error);
+
 /* Gives the range of an instance back, if it has one. In a transaction. */
 int id_range_give(struct connection *connection, int64_t instance_id, struct error **error);
 

@@ -184,6 +184,40 @@ int db_instance_create(struct db *db, struct instance_row *row, const struct id_
 	return db_end(db, create(&db->writer, row, ids, error), error);
 }
 
+static int check_uuid_free(struct connection *connection, const char *uuid, struct error **error)
+{
+	int64_t id;
+	int found = query_find_number(connection, "SELECT id FROM instances WHERE uuid = ?1",
+				      VALUES(TEXT(uuid)), &id, error);
+	return found > 0 ? error_set(error, ERROR_EXISTS, "it is there already, by another name")
+			 : found;
+}
+
+static int recover(struct connection *connection, struct instance_row *row,
+		   const struct id_pool *ids, bool *moved, struct error **error)
+{
+	if (check_name_free(connection, row->name, error) < 0 ||
+	    check_uuid_free(connection, row->uuid, error) < 0 ||
+	    resolve_pool(connection, row, error) < 0 || insert_row(connection, row, error) < 0)
+		return -1;
+	int claimed = id_range_claim(connection, row->id, ids, row->id_base, row->id_count, error);
+	*moved = claimed == 0;
+	if (claimed < 0 ||
+	    (*moved &&
+	     id_range_take(connection, row->id, ids, row->id_count, &row->id_base, error) < 0) ||
+	    set_layer(connection, row->id, row->layer_id, error) < 0)
+		return -1;
+	return store_maps(connection, row, error);
+}
+
+int db_instance_recover(struct db *db, struct instance_row *row, const struct id_pool *ids,
+			bool *moved, struct error **error)
+{
+	if (db_begin(db, DB_DURABLE, error) < 0)
+		return -1;
+	return db_end(db, recover(&db->writer, row, ids, moved, error), error);
+}
+
 static int update(struct connection *connection, const struct instance_row *row,
 		  struct error **error)
 {

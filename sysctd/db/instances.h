@@ -67,6 +67,14 @@ void instance_list_clear(struct instance_list *list);
 int db_instance_create(struct db *db, struct instance_row *row, const struct id_pool *ids,
 		       struct error **error);
 
+/**
+ * db_instance_recover - the row of one whose layers are there (db_layer_recover()).
+ * @row: as for db_instance_create(); and layer_id, and id_base with id_count, which it gets again when
+ * they are free. Else it gets others, which *moved says. ERROR_EXISTS for its name or its uuid.
+ */
+int db_instance_recover(struct db *db, struct instance_row *row, const struct id_pool *ids,
+			bool *moved, struct error **error);
+
 /* Fill a row (clear it after use); ERROR_NOT_FOUND. */
 int db_instance_get(struct db *db, const char *name, struct instance_row *row,
 		    struct error **error);

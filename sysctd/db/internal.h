@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "db/changes.h"
 #include "db/db.h"
 #include "db/query.h"
 #include "error.h"
@@ -37,7 +38,19 @@ struct db {
 	pthread_cond_t reader_free;
 	struct connection readers[DB_READERS]; /* opened when first needed */
 	bool reader_busy[DB_READERS];
+
+	struct {
+		struct change_list noted; /* of the writer, until its commit */
+		pthread_mutex_t lock;	  /* of what follows */
+		struct change_list told;
+		void (*wake)(void *data); /* set before others use the database */
+		void *data;
+	} changes;
 };
+
+/* Tells what the writer noted, whose transaction is at its end. */
+void changes_publish(struct db *db);
+void changes_clear(struct db *db);
 
 /**
  * db_end - commit when @result is 0, else roll back.

@@ -94,6 +94,73 @@ int db_layer_create(struct db *db, struct layer_row *layer, struct error **error
 	return db_end(db, layer_create(&db->writer, layer, error), error);
 }
 
+static int check_alive(struct connection *connection, const struct layer_row *layer,
+		       struct error **error)
+{
+	int64_t number;
+	int dead = query_find_number(connection,
+				     "SELECT 1 FROM storage_layers WHERE id = ?1 AND dead = 1",
+				     VALUES(NUMBER(layer->id)), &number, error);
+	return dead > 0 ? error_set(error, ERROR_BUSY, "%s is being removed", layer->directory)
+			: dead;
+}
+
+/* Nobody writes into it, since two have it below them. */
+static int check_unwritten(struct connection *connection, const struct layer_row *layer,
+			   struct error **error)
+{
+	static const char sql[] =
+		"SELECT 'instance', name FROM instances WHERE layer_id = ?1"
+		" UNION ALL SELECT 'volume', name FROM storage_volumes WHERE layer_id = ?1";
+	cleanup_query struct query query = {0};
+	if (query_start(&query, connection, sql, VALUES(NUMBER(layer->id)), error) < 0)
+		return -1;
+	int written = query_next(&query, error);
+	return written > 0
+		       ? error_set(error, ERROR_EXISTS,
+				   "%s is below it, which %s \"%s\" writes into", layer->directory,
+				   query_peek(&query, 0), query_peek(&query, 1))
+		       : written;
+}
+
+/* What others have below them stays as it is. */
+static int share(struct connection *connection, const struct layer_row *found,
+		 const struct layer_row *layer, struct error **error)
+{
+	if (check_alive(connection, found, error) < 0 ||
+	    check_unwritten(connection, found, error) < 0)
+		return -1;
+	if (found->parent_id == layer->parent_id && found->id_base == layer->id_base &&
+	    found->flat == layer->flat)
+		return 0;
+	return error_set(error, ERROR_EXISTS, "%s is below it, and above something else by now",
+			 layer->directory);
+}
+
+static int recover(struct connection *connection, struct layer_row *layer, bool written,
+		   struct error **error)
+{
+	static const char sql[] = SELECT_LAYERS " WHERE p.name = ?1 AND l.directory = ?2";
+	cleanup_layer_list struct layer_list list = {0};
+	if (read_rows(connection, sql, VALUES(TEXT(layer->pool), TEXT(layer->directory)), &list,
+		      error) < 0)
+		return -1;
+	if (list.count == 0)
+		return layer_create(connection, layer, error);
+	if (written)
+		return error_set(error, ERROR_EXISTS, "%s in pool %s belongs to another one",
+				 layer->directory, layer->pool);
+	layer->id = list.rows[0].id;
+	return share(connection, &list.rows[0], layer, error);
+}
+
+int db_layer_recover(struct db *db, struct layer_row *layer, bool written, struct error **error)
+{
+	if (db_begin(db, DB_DURABLE, error) < 0)
+		return -1;
+	return db_end(db, recover(&db->writer, layer, written, error), error);
+}
+
 int db_layers_bury(struct db *db, struct error **error)
 {
 	if (db_begin(db, DB_VOLATILE, error) < 0)

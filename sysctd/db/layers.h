@@ -49,6 +49,13 @@ int db_layers_bury(struct db *db, struct error **error);
 /* The layer and those below it, the uppermost first. ERROR_NOT_FOUND when there is none. */
 int db_layer_chain(struct db *db, int64_t id, struct layer_list *list, struct error **error);
 
+/**
+ * db_layer_recover - a row for a layer that was found in its pool, or the one that it has.
+ * @layer: all but the id, which is filled. @written: somebody is to write into it, so nobody else may have
+ * it. ERROR_EXISTS when it is used otherwise.
+ */
+int db_layer_recover(struct db *db, struct layer_row *layer, bool written, struct error **error);
+
 /* Whether a row, dead or not, has that directory. */
 int db_layer_known(struct db *db, const char *pool, const char *directory, bool *known,
 		   struct error **error);

@@ -168,6 +168,7 @@ static struct db *new_db(const char *path)
 	pthread_mutex_init(&db->writer_lock, NULL);
 	pthread_mutex_init(&db->sync_lock, NULL);
 	pthread_mutex_init(&db->readers_lock, NULL);
+	pthread_mutex_init(&db->changes.lock, NULL);
 	pthread_cond_init(&db->reader_free, NULL);
 	return db;
 }
@@ -209,6 +210,7 @@ void db_close(struct db *db)
 	pthread_mutex_destroy(&db->writer_lock);
 	pthread_mutex_destroy(&db->sync_lock);
 	pthread_mutex_destroy(&db->readers_lock);
+	changes_clear(db);
 	pthread_cond_destroy(&db->reader_free);
 	free(db->path);
 	free(db);

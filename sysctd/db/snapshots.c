@@ -41,10 +41,31 @@ static json_t *take_member(const json_t *content, const char *key, json_t *other
 	return json_incref(value);
 }
 
-static void read_row(const struct query *query, struct snapshot_row *row)
+/* Snapshots of an instance mostly have the same: what was read last. */
+struct content {
+	char *text;
+	json_t *object;
+};
+
+static void read_content(struct content *last, const char *text, struct snapshot_row *row)
 {
-	json_t *content = json_loads(query_peek(query, 6), 0, NULL);
+	if (!last->text || strcmp(last->text, text) != 0) {
+		free(last->text);
+		json_decref(last->object);
+		*last = (struct content){memory_strdup(text), json_loads(text, 0, NULL)};
+	}
+	const json_t *content = last->object;
 	const char *architecture = json_string_value(json_object_get(content, "architecture"));
+	row->architecture = memory_strdup(architecture ? architecture : "");
+	row->ephemeral = json_is_true(json_object_get(content, "ephemeral"));
+	row->config = take_member(content, "config", json_object());
+	row->devices = take_member(content, "devices", json_object());
+	row->profiles = take_member(content, "profiles", json_array());
+}
+
+static void read_row(const struct query *query, struct content *last, struct snapshot_row *row)
+{
+	const char *text = query_peek(query, 6);
 	*row = (struct snapshot_row){
 		.id = query_number(query, 0),
 		.instance_id = query_number(query, 1),
@@ -53,14 +74,10 @@ static void read_row(const struct query *query, struct snapshot_row *row)
 		.created_at = query_number(query, 4),
 		.expires_at = query_number(query, 7),
 		.layer_id = query_number(query, 5),
-		.architecture = memory_strdup(architecture ? architecture : ""),
 		.bytes = query_number(query, 8),
-		.ephemeral = json_is_true(json_object_get(content, "ephemeral")),
-		.config = take_member(content, "config", json_object()),
-		.devices = take_member(content, "devices", json_object()),
-		.profiles = take_member(content, "profiles", json_array()),
 	};
-	json_decref(content);
+	if (text)
+		read_content(last, text, row);
 }
 
 static int read_rows(struct db *db, const char *sql, const struct value *values, size_t count,
@@ -73,11 +90,14 @@ static int read_rows(struct db *db, const char *sql, const struct value *values,
 	cleanup_query struct query query = {0};
 	if (query_start(&query, reader.connection, sql, values, count, error) < 0)
 		return -1;
+	struct content last = {0};
 	int result;
 	while ((result = query_next(&query, error)) > 0) {
 		list->rows = memory_realloc(list->rows, (list->count + 1) * sizeof(*list->rows));
-		read_row(&query, &list->rows[list->count++]);
+		read_row(&query, &last, &list->rows[list->count++]);
 	}
+	free(last.text);
+	json_decref(last.object);
 	if (result < 0)
 		snapshot_list_clear(list);
 	return result;
@@ -89,6 +109,14 @@ int db_snapshot_list(struct db *db, int64_t instance_id, struct snapshot_list *l
 	static const char sql[] =
 		SELECT_SNAPSHOTS " WHERE ?1 = 0 OR instance_id = ?1 ORDER BY instance_id, id";
 	return read_rows(db, sql, VALUES(NUMBER(instance_id)), list, error);
+}
+
+int db_snapshot_list_names(struct db *db, struct snapshot_list *list, struct error **error)
+{
+	static const char sql[] = "SELECT id, instance_id, name, '', created_at, layer_id, NULL,"
+				  " expires_at, -1 FROM instances_snapshots"
+				  " ORDER BY instance_id, id";
+	return read_rows(db, sql, NO_VALUES, list, error);
 }
 
 static int fail_not_found(const char *name, struct error **error)

@@ -36,9 +36,13 @@ void snapshot_list_clear(struct snapshot_list *list);
 #define cleanup_snapshot_row  __attribute__((cleanup(snapshot_row_clear)))
 #define cleanup_snapshot_list __attribute__((cleanup(snapshot_list_clear)))
 
-/* Of one instance (by id; 0: of all), in the order in which they were taken. */
+/* Of one instance (by id; 0: of all), in the order in which they were taken. Rows with the same configuration
+ * share it: it is not to be changed in place. */
 int db_snapshot_list(struct db *db, int64_t instance_id, struct snapshot_list *list,
 		     struct error **error);
+
+/* Of all instances, without what they hold (config, devices, profiles, architecture are NULL). */
+int db_snapshot_list_names(struct db *db, struct snapshot_list *list, struct error **error);
 int db_snapshot_get(struct db *db, int64_t instance_id, const char *name, struct snapshot_row *row,
 		    struct error **error);
 

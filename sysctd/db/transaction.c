@@ -154,6 +154,7 @@ int db_commit(struct db *db, struct error **error)
 	bool changed = sqlite3_total_changes64(db->writer.handle) != db->changes_before;
 	bool must_sync = db->must_sync && changed;
 	uint64_t ticket = atomic_fetch_add(&db->committed, 1) + 1;
+	changes_publish(db);
 	leave(db);
 	return must_sync ? sync_log(db, ticket, error) : 0;
 }

@@ -242,7 +242,8 @@ static int repair_files(struct server *server, struct error **error)
 	if (db_object_list(server->db, &db_pools, &pools, error) < 0)
 		return -1;
 	for (size_t i = 0; i < pools.count; i++)
-		if (repair_pool(server, pools.rows[i].name, error) < 0)
+		if (!storage_pool_is_guarded(server->storage, pools.rows[i].name) &&
+		    repair_pool(server, pools.rows[i].name, error) < 0)
 			return -1;
 	return 0;
 }

@@ -18,6 +18,7 @@
 #include "log.h"
 #include "memory.h"
 #include "network/nic.h"
+#include "recover/recover.h"
 #include "server.h"
 #include "storage/storage.h"
 
@@ -39,7 +40,8 @@ int instance_check_request(struct server *server, const struct instance_request 
 			   struct error **error)
 {
 	if (request->name && (instance_check_name(request->name, error) < 0 ||
-			      check_free(server, request->name, error) < 0))
+			      check_free(server, request->name, error) < 0 ||
+			      recovery_check_name(server, request->name, error) < 0))
 		return -1;
 	if (request->config &&
 	    config_validate_change(NULL, request->config, CONFIG_SCOPE_INSTANCE, error) < 0)

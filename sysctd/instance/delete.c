@@ -8,11 +8,11 @@
 #include "cleanup.h"
 #include "fault.h"
 #include "file.h"
-#include "image/store.h"
 #include "instance/internal.h"
 #include "log.h"
 #include "memory.h"
 #include "network/nic.h"
+#include "recover/recover.h"
 #include "server.h"
 #include "storage/storage.h"
 
@@ -27,10 +27,6 @@ int instance_destroy(struct instance *instance, struct error **error)
 	fault_point("delete.row");
 	storage_tidy(server);
 	backups_tidy(server);
-	fault_point("delete.discarded");
-	/* It may have been the last one of an image that was deleted before; else the next start sees it. */
-	if (row.image)
-		image_store_release(server, row.image, NULL);
 	nics_release(server, row.uuid);
 	file_remove_tree_at(AT_FDCWD, log, NULL);
 	pthread_mutex_lock(&instance->lock);
@@ -65,6 +61,7 @@ int instance_delete(struct instance *instance, struct error **error)
 int instance_rename(struct instance *instance, const char *name, struct error **error)
 {
 	if (instance_check_name(name, error) < 0 ||
+	    recovery_check_name(instance->server, name, error) < 0 ||
 	    instance_lock(instance, "rename", 30000, error) < 0)
 		return -1;
 	cleanup_instance_lock struct instance *held = instance;

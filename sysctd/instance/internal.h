@@ -75,6 +75,9 @@ int instance_limit_root(struct server *server, const struct instance_row *row,
 /* It is stored, and its volume there: into the registry, the log and the events. */
 void instance_announce(struct server *server, const struct instance_row *row);
 
+/* The same for one that was recovered, and may run still (load.c). */
+void instance_recall(struct server *server, const struct instance_row *row);
+
 /* Signal that asks init for a clean stop, by the image's init. */
 int instance_stop_signal(const json_t *expanded_config);
 

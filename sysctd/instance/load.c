@@ -9,10 +9,12 @@
 #include "instance/config_keys.h"
 #include "instance/config_keys_values.h"
 #include "instance/internal.h"
+#include "instance/scheduler.h"
 #include "log.h"
 #include "memory.h"
 #include "network/nic.h"
 #include "operation.h"
+#include "recover/recover.h"
 #include "server.h"
 
 static bool adopt(struct instance *instance, const char *directory)
@@ -56,18 +58,22 @@ static void load_one(struct server *server, const struct instance_row *row)
 	}
 }
 
-/* A monitor whose instance has no row belongs to a creation that was undone. */
+/* A monitor whose instance has no row belongs to a creation that was undone, or to a database that was lost. */
 static void drop_strangers(struct server *server)
 {
 	cleanup_free char *path = memory_printf("%s/instances", server->paths.run);
 	cleanup_dir DIR *dir = opendir(path);
 	struct dirent *entry;
+	bool searched = false;
 	while (dir && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
 			continue;
 		cleanup_instance struct instance *known =
 			instance_find(server, entry->d_name, NULL);
-		if (known)
+		if (!known && !searched)
+			recovery_search(server);
+		searched = searched || !known;
+		if (known || recovery_is_lost(server, entry->d_name))
 			continue;
 		cleanup_free char *directory = memory_printf("%s/%s", path, entry->d_name);
 		cleanup_free char *cgroup =
@@ -76,6 +82,17 @@ static void drop_strangers(struct server *server)
 			  "ending it: the database does not know it");
 		monitor_forget(directory, cgroup, NULL);
 	}
+}
+
+void instance_recall(struct server *server, const struct instance_row *row)
+{
+	instance_unref(instance_add(server, row));
+	nics_note(server, row);
+	load_one(server, row);
+	cleanup_instance struct instance *instance = instance_find(server, row->name, NULL);
+	if (instance)
+		instance_publish(instance, "instance-created");
+	scheduler_wake(server->scheduler);
 }
 
 int instance_registry_load(struct server *server, struct error **error)

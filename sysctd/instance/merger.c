@@ -13,6 +13,7 @@
 #include "cleanup.h"
 #include "db/layers_merge.h"
 #include "fault.h"
+#include "image/store.h"
 #include "instance/internal.h"
 #include "log.h"
 #include "memory.h"
@@ -274,6 +275,23 @@ static bool merge_next(struct merger *merger)
 	return true;
 }
 
+/* What nobody needs any more goes. It may have been the last above an image that was deleted before. */
+static void sweep(struct server *server)
+{
+	cleanup_error struct error *error = NULL;
+	cleanup_layer_list struct layer_list dead = {0};
+	if (db_layers_dead(server->db, &dead, &error) < 0 || dead.count == 0)
+		return;
+	process_idle_disk(false);
+	if (storage_layers_sweep(server, &error) < 0)
+		log_event(LOG_LEVEL_WARNING, NULL, "removing what was deleted: %s",
+			  error_message(error));
+	for (size_t i = 0; i < dead.count; i++)
+		if (dead.rows[i].image)
+			image_store_release(server, dead.rows[i].image, NULL);
+	process_idle_disk(true);
+}
+
 static void *run(void *data)
 {
 	struct merger *merger = data;
@@ -282,8 +300,9 @@ static void *run(void *data)
 	process_idle_disk(true);
 	while (!merger->stopping) {
 		forget_skipped(merger);
-		while (!merger->stopping && merge_next(merger))
-			;
+		do
+			sweep(merger->server);
+		while (!merger->stopping && merge_next(merger));
 		if (!merger->stopping && poll(&event, 1, -1) > 0 &&
 		    read(merger->wake, &count, sizeof(count)) < 0 && errno != EAGAIN)
 			break;
@@ -302,7 +321,7 @@ struct merger *merger_create(struct server *server, struct error **error)
 	merger->runs = problem == 0;
 	if (!problem)
 		return merger;
-	error_errno(error, problem, "starting the thread that merges layers");
+	error_errno(error, problem, "starting the thread that looks after layers");
 	merger_free(merger);
 	return NULL;
 }

@@ -1,9 +1,10 @@
 /*
- * Chains of layers are kept short in the background: a layer that is only there because one lies above it
- * becomes one with that (db/layers_merge.h, storage/layer_merge.h). A thread with the lowest I/O
- * priority, which sleeps until layers have changed.
+ * Layers are looked after in the background, by a thread with the lowest I/O priority, which sleeps until
+ * some have changed. What nobody needs any more is removed, so that who deletes does not wait for it. And
+ * chains are kept short: a layer that is only there because one lies above it becomes one with that
+ * (db/layers_merge.h, storage/layer_merge.h).
  *
- * Nobody notices. Who reads a chain of layers holds the operation lock of an instance that the chain is
+ * Nobody notices a merge. Who reads a chain of layers holds the operation lock of an instance that the chain is
  * of, or of one whose snapshot it is, or holds the layer itself (db_layer_hold()). All of these locks are
  * held for the moment in which the new layer takes the place of the two, chains of which a layer is held
  * are left alone, and what a running instance has mounted stays until it has ended.

@@ -48,6 +48,9 @@ void storage_image_abort(struct storage *storage, const char *pool, const char *
 int storage_image_discard(struct storage *storage, const char *pool, const char *fingerprint,
 			  struct error **error)
 {
+	/* Some layer may lie above it that is not known yet. */
+	if (storage_pool_is_guarded(storage, pool))
+		return 0;
 	cleanup_free char *path = storage_path(storage, pool, STORAGE_IMAGES, "", fingerprint);
 	cleanup_free char *deleted =
 		storage_path(storage, pool, STORAGE_IMAGES, STORAGE_DELETED, fingerprint);

@@ -12,20 +12,28 @@
 #define STORAGE_NEW	".new-"
 #define STORAGE_DELETED ".del-"
 
+/* In a pool: what sysctd/recover says of its instances, volumes and images. */
+#define STORAGE_DESCRIPTIONS "backups"
+
 enum storage_kind { STORAGE_IMAGES, STORAGE_INSTANCES, STORAGE_LAYERS, STORAGE_KIND_COUNT };
 
 struct storage {
-	char *root;		 /* STATE/storage-pools */
-	char *disks;		 /* STATE/disks: files that pools are in */
-	pthread_mutex_t pools;	 /* held while a pool is made, mounted or removed */
-	pthread_mutex_t images;	 /* while an image is copied into another pool */
-	pthread_mutex_t reclaim; /* while something is removed in the background */
-	pthread_mutex_t lock;	 /* of what follows */
+	char *root;		  /* STATE/storage-pools */
+	char *disks;		  /* STATE/disks: files that pools are in */
+	pthread_mutex_t pools;	  /* held while a pool is made, mounted or removed */
+	pthread_mutex_t images;	  /* while an image is copied into another pool */
+	pthread_mutex_t reclaim;  /* while something is removed in the background */
+	pthread_mutex_t describe; /* while a description is written */
+	pthread_mutex_t lock;	  /* of what follows */
 	pthread_cond_t wake;
 	pthread_t reclaimer;
 	bool reclaimer_runs;
 	bool pending; /* something may wait to be removed */
 	bool stopping;
+	json_t *guarded; /* pools: {name: true} */
+	/* Waits for what must be done before anything is removed; false: the daemon stops. */
+	bool (*settle)(void *data);
+	void *settle_data;
 };
 
 const char *storage_kind_directory(enum storage_kind kind); /* "images" */
@@ -59,6 +67,16 @@ int storage_remove_at(int dirfd, const char *name, struct error **error);
 
 /* Makes an empty directory, in place of a half made one with the same name. */
 int storage_make_fresh(const char *path, struct error **error);
+
+/* What was left in a pool that is there again, before that time. */
+void storage_pool_returned(struct server *server, const char *pool, int64_t before);
+
+/* Mounted, checked and with its directories. */
+int storage_pool_bring_up(const struct storage *storage, const struct object_row *row,
+			  struct error **error);
+
+/* pool.json of what is mounted as the pool, a new reference; NULL: there is none. */
+json_t *storage_pool_marker(const struct storage *storage, const char *name);
 
 /* At start: pools that were being made or removed when the daemon died go. */
 int storage_pools_repair(struct server *server, struct error **error);

@@ -470,9 +470,5 @@ int storage_layers_sweep(struct server *server, struct error **error)
 void storage_tidy(struct server *server)
 {
 	usage_wake(server->usage);
-	cleanup_error struct error *error = NULL;
-	if (storage_layers_sweep(server, &error) < 0)
-		log_event(LOG_LEVEL_WARNING, NULL, "removing what was deleted: %s",
-			  error_message(error));
 	merger_wake(server->merger);
 }

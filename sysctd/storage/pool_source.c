@@ -31,6 +31,13 @@ static char *own_file(const struct storage *storage, const char *pool)
 	return memory_printf("%s/%s.img", storage->disks, pool);
 }
 
+void pool_source_find(const struct storage *storage, struct object_row *row)
+{
+	cleanup_free char *file = own_file(storage, row->name);
+	if (!pool_config_get(row->config, "source") && access(file, F_OK) == 0)
+		json_object_set_new(row->config, "source", json_string(file));
+}
+
 bool pool_is_mounted(const struct storage *storage, const char *pool)
 {
 	cleanup_free char *path = pool_path(storage, pool);

@@ -16,6 +16,9 @@
 int pool_source_plan(const struct storage *storage, struct object_row *row,
 		     const struct object_list *others, struct error **error);
 
+/* row->config "source" of a pool that is in a file of sysct's own, when it has none and the file is there. */
+void pool_source_find(const struct storage *storage, struct object_row *row);
+
 /* Makes the file or the file system of a new pool, as pool_source_plan() decided. */
 int pool_source_make(const struct storage *storage, const struct object_row *row,
 		     struct error **error);

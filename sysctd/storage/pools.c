@@ -55,11 +55,16 @@ static int write_marker(const struct storage *storage, const struct object_row *
 	return file_replace_at(AT_FDCWD, path, text, strlen(text), 0600, true, error);
 }
 
-bool storage_pool_available(const struct storage *storage, const char *name)
+json_t *storage_pool_marker(const struct storage *storage, const char *name)
 {
 	cleanup_free char *path = memory_printf("%s/%s/" MARKER, storage->root, name);
 	cleanup_free char *text = file_try_read_at(AT_FDCWD, path);
-	json_t *marker = text ? json_loads(text, 0, NULL) : NULL;
+	return text ? json_loads(text, 0, NULL) : NULL;
+}
+
+bool storage_pool_available(const struct storage *storage, const char *name)
+{
+	json_t *marker = storage_pool_marker(storage, name);
 	/* Another pool may be where this one was. */
 	const char *found = json_string_value(json_object_get(marker, "name"));
 	bool same = found && strcmp(found, name) == 0;
@@ -78,9 +83,8 @@ static int make_kinds(const struct storage *storage, const char *pool, struct er
 	return 0;
 }
 
-/* Mounted, checked and with its directories. */
-static int bring_up(const struct storage *storage, const struct object_row *row,
-		    struct error **error)
+int storage_pool_bring_up(const struct storage *storage, const struct object_row *row,
+			  struct error **error)
 {
 	const struct storage_driver *driver = storage_driver_find(row->kind, error);
 	cleanup_free char *path = pool_path(storage, row->name);
@@ -109,10 +113,13 @@ static int mount_again(struct storage *storage, const struct object_row *row, st
 static int require_locked(struct server *server, const char *name, struct error **error)
 {
 	cleanup_object_row struct object_row row = {0};
+	int64_t before = db_now();
 	if (db_object_get(server->db, &db_pools, name, &row, error) < 0)
 		return -1;
-	if (mount_again(server->storage, &row, error) == 0)
+	if (mount_again(server->storage, &row, error) == 0) {
+		storage_pool_returned(server, name, before);
 		return 0;
+	}
 	/* "Not found" is for what the daemon does not know, such as an instance. */
 	if (error && *error)
 		(*error)->kind = ERROR_INTERNAL;
@@ -166,7 +173,11 @@ static int empty_pool(const struct storage *storage, const char *pool, struct er
 static int take_down(const struct storage *storage, const char *pool, struct error **error)
 {
 	cleanup_free char *marker = memory_printf("%s/%s/" MARKER, storage->root, pool);
-	if (empty_pool(storage, pool, error) < 0)
+	cleanup_free char *descriptions = storage_descriptions(storage, pool);
+	/* Of what is not there a read-only file system says otherwise. */
+	if (empty_pool(storage, pool, error) < 0 ||
+	    (access(descriptions, F_OK) == 0 &&
+	     file_remove_tree_at(AT_FDCWD, descriptions, error) < 0))
 		return -1;
 	unlink(marker);
 	for (int kind = 0; kind < STORAGE_KIND_COUNT; kind++) {
@@ -193,6 +204,16 @@ static int check_unused(struct server *server, const char *name, struct error **
 				   "storage pool \"%s\" is where images are kept: delete them "
 				   "first (%zu)",
 				   name, images.count);
+}
+
+static int check_unguarded(struct storage *storage, const char *name, struct error **error)
+{
+	if (!storage_pool_is_guarded(storage, name))
+		return 0;
+	return error_set(error, ERROR_BUSY,
+			 "storage pool \"%s\" has things of a lost database: 'sysct admin recover' "
+			 "tells which, and brings them back",
+			 name);
 }
 
 /* Rows of what was deleted while the disk was not there, which stays with what is on it. */
@@ -240,8 +261,8 @@ static int delete_locked(struct server *server, const char *name, struct error *
 	/* One that is back is emptied, too. */
 	if (!storage_pool_available(storage, name))
 		require_locked(server, name, NULL);
-	if (check_unused(server, name, error) < 0 || storage_layers_sweep(server, error) < 0 ||
-	    write_note(storage, name, error) < 0)
+	if (check_unguarded(storage, name, error) < 0 || check_unused(server, name, error) < 0 ||
+	    storage_layers_sweep(server, error) < 0 || write_note(storage, name, error) < 0)
 		return -1;
 	fault_point("pool.leaving");
 	if (delete_noted(server, name, error) < 0) {
@@ -261,7 +282,9 @@ int storage_pool_delete(struct server *server, const char *name, struct error **
 {
 	pthread_mutex_lock(&server->storage->pools);
 	pthread_mutex_lock(&server->storage->reclaim);
+	pthread_mutex_lock(&server->storage->describe);
 	int result = delete_locked(server, name, error);
+	pthread_mutex_unlock(&server->storage->describe);
 	pthread_mutex_unlock(&server->storage->reclaim);
 	pthread_mutex_unlock(&server->storage->pools);
 	return result;
@@ -286,7 +309,7 @@ static int create_noted(struct server *server, struct object_row *row, struct er
 		return -1;
 	json_object_del(row->config, "source.wipe");
 	fault_point("pool.made");
-	if (bring_up(storage, row, error) < 0 || prepare(storage, row, error) < 0)
+	if (storage_pool_bring_up(storage, row, error) < 0 || prepare(storage, row, error) < 0)
 		return -1;
 	fault_point("pool.up");
 	return db_object_create(server->db, &db_pools, row, error);
@@ -307,7 +330,8 @@ static int create_locked(struct server *server, struct object_row *row, struct e
 	if (access(note, F_OK) == 0 || access(path, F_OK) == 0)
 		return error_set(error, ERROR_BUSY,
 				 "%s is left of a pool that is no more: restart sysctd, which "
-				 "removes it, or move it away",
+				 "removes it, move it away, or, if the database was lost, bring it "
+				 "back by 'sysct admin recover'",
 				 path);
 	if (pool_source_plan(storage, row, &others, error) < 0 ||
 	    write_note(storage, row->name, error) < 0)
@@ -398,7 +422,7 @@ static void bring_up_all(struct server *server, const struct object_list *pools)
 		const struct object_row *row = &pools->rows[i];
 		/* One of sysct's own has nothing that could be missing. */
 		bool own = !pool_config_get(row->config, "source");
-		if ((own ? bring_up(server->storage, row, &error)
+		if ((own ? storage_pool_bring_up(server->storage, row, &error)
 			 : storage_pool_require(server, row->name, &error)) < 0)
 			log_event(LOG_LEVEL_ERROR, NULL, "pool %s: %s", row->name,
 				  error_message(error));

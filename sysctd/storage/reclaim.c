@@ -10,6 +10,7 @@
 #include "log.h"
 #include "memory.h"
 #include "process.h"
+#include "server.h"
 #include "storage/internal.h"
 
 static bool stopping(struct storage *storage)
@@ -44,9 +45,14 @@ static size_t count_deleted(const char *path)
 	return count;
 }
 
-size_t storage_pool_pending(const struct storage *storage, const char *pool)
+size_t storage_pool_pending(const struct server *server, const char *pool)
 {
+	const struct storage *storage = server->storage;
+	cleanup_layer_list struct layer_list dead = {0};
 	size_t count = 0;
+	if (db_layers_dead(server->db, &dead, NULL) == 0)
+		for (size_t i = 0; i < dead.count; i++)
+			count += strcmp(dead.rows[i].pool, pool) == 0;
 	for (int kind = 0; kind < STORAGE_KIND_COUNT; kind++) {
 		cleanup_free char *path = memory_printf("%s/%s/%s", storage->root, pool,
 							storage_kind_directory(kind));
@@ -59,8 +65,10 @@ static void reclaim_all(struct storage *storage)
 {
 	cleanup_dir DIR *dir = opendir(storage->root);
 	struct dirent *pool;
-	while (dir && (pool = readdir(dir)))
-		for (int kind = 0; pool->d_name[0] != '.' && kind < STORAGE_KIND_COUNT; kind++) {
+	while (dir && (pool = readdir(dir))) {
+		if (pool->d_name[0] == '.' || storage_pool_is_guarded(storage, pool->d_name))
+			continue;
+		for (int kind = 0; kind < STORAGE_KIND_COUNT; kind++) {
 			cleanup_free char *path =
 				memory_printf("%s/%s/%s", storage->root, pool->d_name,
 					      storage_kind_directory(kind));
@@ -69,6 +77,17 @@ static void reclaim_all(struct storage *storage)
 			reclaim_directory(storage, path);
 			pthread_mutex_unlock(&storage->reclaim);
 		}
+	}
+}
+
+/* A description that still names a layer is written anew before its files go. */
+static bool settled(struct storage *storage)
+{
+	pthread_mutex_lock(&storage->lock);
+	bool (*settle)(void *data) = storage->settle;
+	void *data = storage->settle_data;
+	pthread_mutex_unlock(&storage->lock);
+	return !settle || settle(data);
 }
 
 static void *reclaimer(void *data)
@@ -83,7 +102,8 @@ static void *reclaimer(void *data)
 		}
 		storage->pending = false;
 		pthread_mutex_unlock(&storage->lock);
-		reclaim_all(storage);
+		if (settled(storage))
+			reclaim_all(storage);
 		pthread_mutex_lock(&storage->lock);
 	}
 	pthread_mutex_unlock(&storage->lock);

@@ -41,8 +41,10 @@ struct storage *storage_create(const char *state_directory, struct error **error
 	pthread_mutex_init(&storage->pools, NULL);
 	pthread_mutex_init(&storage->images, NULL);
 	pthread_mutex_init(&storage->reclaim, NULL);
+	pthread_mutex_init(&storage->describe, NULL);
 	pthread_mutex_init(&storage->lock, NULL);
 	pthread_cond_init(&storage->wake, NULL);
+	storage->guarded = json_object();
 	/* 0700: a user of the host must not reach the set-uid files of an instance. */
 	if (file_make_directories(storage->root, 0700, error) == 0 &&
 	    storage_reclaimer_start(storage, error) == 0)
@@ -64,8 +66,10 @@ void storage_free(struct storage *storage)
 	pthread_mutex_destroy(&storage->pools);
 	pthread_mutex_destroy(&storage->images);
 	pthread_mutex_destroy(&storage->reclaim);
+	pthread_mutex_destroy(&storage->describe);
 	pthread_mutex_destroy(&storage->lock);
 	pthread_cond_destroy(&storage->wake);
+	json_decref(storage->guarded);
 	free(storage->root);
 	free(storage->disks);
 	free(storage);

@@ -118,8 +118,8 @@ json_t *storage_layers_describe(struct storage *storage, const struct layer_list
  * those that a running instance has mounted stay until it has ended (layers_used.c). */
 int storage_layers_sweep(struct server *server, struct error **error);
 
-/* The same after a change that is stored already: what cannot go now goes at the next time. What is only
- * there because of a layer above it is merged in the background then. */
+/* Has that done in the background, after a change that is stored already, and what is only there because of
+ * a layer above it merged (instance/merger.h). */
 void storage_tidy(struct server *server);
 
 /* ---- unpacked images ---- */
@@ -174,10 +174,46 @@ struct storage_space {
 	uint64_t inodes_total, inodes_used;
 };
 /* How many trees of the pool wait to be removed. */
-size_t storage_pool_pending(const struct storage *storage, const char *pool);
+size_t storage_pool_pending(const struct server *server, const char *pool);
 
 int storage_pool_space(struct storage *storage, const char *pool, struct storage_space *space,
 		       struct error **error);
+
+/* ---- what a lost database has left (sysctd/recover) ---- */
+
+/* The directory in a pool with descriptions of what lies there; the caller frees it. */
+char *storage_descriptions(const struct storage *storage, const char *pool);
+
+/* A file in it is written, or removed with @text NULL, unless the pool is not available: a pool that is to be
+ * deleted is not in use for that then. *written: whether it is there now. */
+int storage_describe(struct storage *storage, const char *pool, const char *path, const char *text,
+		     bool *written, struct error **error);
+
+/* Whether nothing is removed that is not known: somebody's, who is to be recovered, may need it. */
+void storage_pool_guard(struct storage *storage, const char *pool, bool guard);
+bool storage_pool_is_guarded(struct storage *storage, const char *pool);
+bool storage_any_guarded(struct storage *storage);
+
+/* Before ".del-" directories are removed, @settle is called, and may wait; false: not now. */
+void storage_reclaim_after(struct storage *storage, bool (*settle)(void *data), void *data);
+
+/* What storage_pool_attach() did, to be undone. */
+struct pool_attachment {
+	bool mounted, made; /* a mount, the directory for it */
+};
+
+/**
+ * storage_pool_attach - a pool that no row knows is mounted in its place.
+ * @row: its name, and what is known of its driver ("" for nothing) and source; the rest is filled, as it says
+ * of itself. storage_pool_detach() undoes it, unless it is taken. On failure nothing is changed.
+ */
+int storage_pool_attach(struct server *server, struct object_row *row,
+			struct pool_attachment *attachment, struct error **error);
+void storage_pool_detach(struct server *server, const char *name,
+			 const struct pool_attachment *attachment);
+
+/* Makes a row of it. */
+int storage_pool_take(struct server *server, struct object_row *row, struct error **error);
 
 /**
  * storage_repair - after a start: bring directories and rows together.

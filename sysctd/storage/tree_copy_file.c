@@ -16,39 +16,63 @@
 #include "file.h"
 #include "memory.h"
 
-enum { BUFFER = 256 << 10, NAMES = 64 << 10, CHUNK = 1 << 30 };
+enum { BUFFER = 64 << 10, NAMES = 64 << 10, CHUNK = 4 << 20 };
 
 /* ---- bytes ---- */
 
-static int copy_by_hand(int from, int to, off_t offset, off_t end)
+static int write_all(int to, const char *data, size_t length, off_t offset)
 {
-	cleanup_free char *buffer = memory_alloc(BUFFER);
-	while (offset < end) {
-		size_t wanted = end - offset < BUFFER ? (size_t)(end - offset) : BUFFER;
-		ssize_t count = pread(from, buffer, wanted, offset);
-		if (count <= 0)
-			return count < 0 ? -1 : 0; /* it became shorter */
-		for (ssize_t done = 0, some; done < count; done += some)
-			if ((some = pwrite(to, buffer + done, (size_t)(count - done),
-					   offset + done)) < 0)
-				return -1;
+	while (length > 0) {
+		ssize_t count = pwrite(to, data, length, offset);
+		if (count < 0)
+			return -1;
+		data += count;
+		length -= (size_t)count;
 		offset += count;
 	}
 	return 0;
 }
 
+static ssize_t copy_by_hand(int from, int to, off_t offset, size_t length)
+{
+	char buffer[BUFFER];
+	size_t done = 0;
+	while (done < length) {
+		size_t wanted = length - done < BUFFER ? length - done : BUFFER;
+		ssize_t count = pread(from, buffer, wanted, offset + (off_t)done);
+		if (count < 0 || write_all(to, buffer, (size_t)count, offset + (off_t)done) < 0)
+			return -1;
+		if (count == 0)
+			break;
+		done += (size_t)count;
+	}
+	return (ssize_t)done;
+}
+
+/* copy_file_range(2) cannot do it between most file systems. */
+static ssize_t copy_some(int from, int to, off_t offset, size_t length)
+{
+	off_t in = offset, out = offset;
+	ssize_t count = copy_file_range(from, &in, to, &out, length, 0);
+	bool final = count >= 0 || errno == ENOSPC || errno == EDQUOT || errno == EIO;
+	return final ? count : copy_by_hand(from, to, offset, length);
+}
+
+/* What is copied is waited for on the disk in the end: it begins to be written while more is read. By one
+ * call, and written at the end, 1 GiB took three times as long on ext4. */
 static int copy_range(int from, int to, off_t offset, off_t end)
 {
+	off_t begun = offset;
 	while (offset < end) {
-		off_t out = offset;
 		size_t wanted = end - offset < CHUNK ? (size_t)(end - offset) : CHUNK;
-		ssize_t count = copy_file_range(from, &offset, to, &out, wanted, 0);
-		if (count == 0)
-			return 0;
-		if (count < 0)
-			return errno == ENOSPC || errno == EDQUOT || errno == EIO
-				       ? -1
-				       : copy_by_hand(from, to, offset, end);
+		ssize_t count = copy_some(from, to, offset, wanted);
+		if (count <= 0)
+			return (int)count; /* 0: it became shorter */
+		offset += count;
+		if (offset - begun >= CHUNK) {
+			sync_file_range(to, begun, offset - begun, SYNC_FILE_RANGE_WRITE);
+			begun = offset;
+		}
 	}
 	return 0;
 }
@@ -88,9 +112,9 @@ int tree_copy_file(int from, int to, const char *name, unsigned long long *writt
 		return -1;
 	if (ioctl(target, FICLONE, source) == 0)
 		return 0;
-	if (ftruncate(target, status.st_size) < 0)
+	if (copy_data(source, target, status.st_size, written) < 0)
 		return -1;
-	return copy_data(source, target, status.st_size, written);
+	return ftruncate(target, status.st_size); /* it may end with a hole */
 }
 
 static ssize_t read_block(int fd, char *block, off_t offset)

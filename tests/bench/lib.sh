@@ -183,6 +183,7 @@ monitors() { # pids of all monitors of this test's daemon
 bench_end() {
 	local hierarchy
 	lxc-stop -P "$lxc_directory" -k -n box 2>/dev/null || true
+	[ -z "$lxd_pid" ] || lxd_end || true
 	umount /etc/subuid /etc/subgid 2>/dev/null || true
 	daemon_end || true
 	for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/*; do

@@ -151,10 +151,13 @@ is "$(status default)" Created "another pool is there"
 ok sysct start witness
 is "$(inside witness 'cat /root/file')" mine "and works"
 for pool in $all; do gone "$pool" 'No such file'; done
+mkdir "$TMPDIR/away/dir"/{layers,instances,images}/.new-11111111-2222-3333-4444-555555555555 "$TMPDIR/away/dir/layers/.del-half"
 mv "$TMPDIR/away"/{overlay,dir,btrfs,given.img,disk.img} "$TMPDIR"
 mv "$TMPDIR/away/file.img" "$SYSCT_DIR/disks"
 boot
 for pool in $all; do returned "$pool"; done
+nothing_half() { [ -z "$(find "$TMPDIR/dir" -mindepth 2 -maxdepth 2 -name '.*')" ]; }
+ok -n "what was half made or half removed in one that is back goes" wait_until 10 nothing_half
 
 # --- another one in its place ---
 

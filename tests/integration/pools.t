@@ -137,7 +137,7 @@ fill() {
 }
 # shellcheck disable=SC2016 # for the shell inside
 picture() { # all that can be seen of it
-	inside "$1" 'cd /; stat -c "%a %u %g" .; find root etc -xdev ! -name hostname ! -name hosts | sort | while read -r path; do
+	inside "$1" 'cd /; stat -c "%a %u %g" .; find root etc -xdev ! -name hostname ! -name hosts ! -name resolv.conf | sort | while read -r path; do
 			[ -d "$path" ] && format="%n %F %a %u %g" || format="%n %F %a %u %g %s %h"
 			stat -c "$format" "$path"; [ ! -f "$path" ] || md5sum "$path"; [ ! -L "$path" ] || readlink "$path"; done'
 }

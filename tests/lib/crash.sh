@@ -9,6 +9,7 @@ owner() {
 	case $1 in
 	network.* | forward.* | zone.* | record.* | acl.*) echo crash-network ;;
 	create.* | snapshot.* | restore.* | copy.* | move.* | layers.* | merge.* | delete.* | pool.* | volume.* | backup.* | import.*) echo crash-storage ;;
+	recover.*) echo recover ;;
 	*) echo crash ;;
 	esac
 }
@@ -100,7 +101,7 @@ daemon_gone() { ! kill -0 "$daemon_pid" 2>/dev/null; }
 # Fails when the command failed, or succeeded but the daemon or monitor died behind it.
 cut_off() { # POINT COMMAND...
 	sysct "${@:2}" && case $1 in
-	start.running | stop.* | ended.* | merge.* | monitor.ended | monitor.taken-down) false ;;
+	start.running | stop.* | ended.* | merge.* | layers.discarded | monitor.ended | monitor.taken-down) false ;;
 	esac
 }
 

@@ -20,15 +20,16 @@ lxd_begin() {
 lxd_end() {
 	their lxd shutdown || true
 	wait "$lxd_pid" || true
+	lxd_pid=
 }
 
-# their_image: from the image busybox of the tests, as "busybox".
+# their_image [NAME ALIAS]: from an image of the tests (busybox), as ALIAS.
 their_image() {
-	mkdir "$TMPDIR/their-image"
-	printf 'architecture: %s\ncreation_date: 1700000000\nproperties:\n  os: Busybox\n' "$(uname -m)" >"$TMPDIR/their-image/metadata.yaml"
-	tar -C "$TMPDIR/their-image" -cf "$TMPDIR/their-metadata.tar" metadata.yaml
-	mkdir "$TMPDIR/their-image/rootfs"
-	tar -C "$TMPDIR/their-image/rootfs" -xf "$SYSCT_TEST_IMAGES/busybox/rootfs.tar"
-	tar -C "$TMPDIR/their-image" -cf "$TMPDIR/their.tar" metadata.yaml rootfs
-	their lxc image import "$TMPDIR/their.tar" --alias busybox >/dev/null
+	local name=${1:-busybox} directory=$TMPDIR/their-image
+	mkdir "$directory" "$directory/rootfs"
+	printf 'architecture: %s\ncreation_date: 1700000000\nproperties:\n  os: %s\n' "$(uname -m)" "$name" >"$directory/metadata.yaml"
+	tar -C "$directory/rootfs" -xf "$SYSCT_TEST_IMAGES/$name/rootfs.tar"
+	tar -C "$directory" -cf "$TMPDIR/their.tar" metadata.yaml rootfs
+	rm -r "$directory"
+	their lxc image import "$TMPDIR/their.tar" --alias "${2:-busybox}" >/dev/null
 }

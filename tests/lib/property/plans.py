@@ -106,7 +106,7 @@ def delete_snapshot(world, random):
         return None
     name = random.choice(sorted(instance.snapshots))
     return Plan("delete snapshot", "DELETE", f"{instance.path}/snapshots/{name}", None, lambda: instance.snapshots.pop(name),
-                lambda listing: name not in listing[instance.name][1], looks(random, instance), ["snapshot.deleted", "layers.discarded"])
+                lambda listing: name not in listing[instance.name][1], looks(random, instance), ["snapshot.deleted"])
 
 
 def rename_snapshot(world, random):
@@ -143,7 +143,7 @@ def delete(world, random):
         return None
     return Plan("delete", "DELETE", instance.path + "?force=1", None, lambda: world.instances.pop(instance.name),
                 lambda listing: instance.name not in listing, [],
-                ["delete.row", "delete.discarded", "layers.discarded"])
+                ["delete.row"])
 
 
 def start(world, random):

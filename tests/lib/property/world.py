@@ -195,7 +195,9 @@ class World:
             plan.apply()
         self.note("it has happened" if happened else "it has not")
         self.counts["cut: " + ("new" if happened else "old")] += 1
-        concerned = {instance for instance in self.instances.values() if instance.path in (plan.path, plan.path.partition("/state")[0])}
+        # A forced deletion and a restore stop it first.
+        path = plan.path.partition("?")[0].partition("/state")[0]
+        concerned = {instance for instance in self.instances.values() if instance.path == path}
         for instance in concerned:
             instance.running = listing.get(instance.name, (instance.running,))[0]
         for name in plan.look:
