@@ -138,6 +138,16 @@ static int run_rename(struct cli *cli, struct error **error)
 	return operation_run(cli, "POST", path, body, "Renaming", NULL, error);
 }
 
+static int run_edit(struct cli *cli, struct error **error)
+{
+	cleanup_volume_words struct volume_words words = volume_words_of(cli_word(cli, 1));
+	if (!words.snapshot)
+		return object_run_edit(cli, error);
+	cleanup_free char *part = memory_printf("%s/%s", words.volume, words.snapshot);
+	const struct object object = {OBJECT_VOLUME_SNAPSHOT, cli_word(cli, 0), part};
+	return object_edit(cli, &object, error);
+}
+
 /* ---- POOL/VOLUME POOL/VOLUME ---- */
 
 static int run_copy(struct cli *cli, struct error **error)
@@ -188,6 +198,8 @@ static int run_snapshot(struct cli *cli, struct error **error)
 					      options_given(&cli->options, "reuse"));
 	if (!body)
 		return cli_usage(cli, error, "the command line is not UTF-8");
+	if (options_given(&cli->options, "no-expiry"))
+		json_object_set_new(body, "expires_at", json_string("0001-01-01T00:00:00Z"));
 	if (operation_run(cli, "POST", path, body, "Taking a snapshot", &result, error) < 0)
 		return -1;
 	if (!name && !cli->quiet)
@@ -219,6 +231,7 @@ static const struct option_row copy_options[] = {
 static const struct option_row snapshot_options[] = {
 	{"description", 0, "TEXT", "a description", WORD_OTHER},
 	{"reuse", 0, NULL, "replace the snapshot of this name", WORD_OTHER},
+	{"no-expiry", 0, NULL, "keep it whatever snapshots.expiry says", WORD_OTHER},
 	{0},
 };
 
@@ -242,8 +255,9 @@ static const struct command commands[] = {
 		 "and that stays when they go. Each sees ids 0 to 65535 of it as its own.",
 	 .examples = "sysct storage volume create default data\n"
 		     "sysct storage volume attach default data mybox /data"},
-	{ROW("edit", "POOL VOLUME", "Edit a volume as YAML", 2, 2, WORD_VOLUME, WORD_OTHER,
-	     object_run_edit)},
+	{ROW("edit", "POOL VOLUME[/SNAPSHOT]",
+	     "Edit a volume, or description and expiry of a snapshot, as YAML", 2, 2, WORD_VOLUME,
+	     WORD_OTHER, run_edit)},
 	{ROW("get", "POOL VOLUME KEY", "Print one setting", 3, 3, WORD_VOLUME, WORD_OTHER,
 	     object_run_get)},
 	{ROW("set", "POOL VOLUME KEY=VALUE...", "Change settings", 3, -1, WORD_VOLUME, WORD_OTHER,
@@ -264,7 +278,13 @@ static const struct command commands[] = {
 	{ROW("snapshot", "POOL VOLUME [SNAPSHOT]", "Take a snapshot of a volume", 2, 3, WORD_VOLUME,
 	     WORD_OTHER, run_snapshot),
 	 .options = snapshot_options,
-	 .description = "What instances write at that moment may be in it or not."},
+	 .description =
+		 "What instances write at that moment may be in it or not. Without a name it is\n"
+		 "called snap0, snap1 and so on, or as snapshots.pattern says, and the name is "
+		 "printed.",
+	 .examples = "sysct storage volume snapshot default data before\n"
+		     "sysct storage volume set default data snapshots.schedule=@daily "
+		     "snapshots.expiry=2w"},
 	{ROW("restore", "POOL VOLUME SNAPSHOT", "Bring a volume back to a snapshot", 3, 3,
 	     WORD_VOLUME, WORD_OTHER, run_restore),
 	 .description = "Instances that have it must be stopped. What was changed since is lost."},

@@ -17,6 +17,7 @@ const struct command_group *const command_groups[] = {
 	&group_storage,
 	&group_storage_volume,
 	&group_storage_volume_attach,
+	&group_storage_volume_backup,
 	&group_network,
 	&group_forward,
 	&group_zone,

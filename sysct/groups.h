@@ -19,6 +19,7 @@ extern const struct command_group group_image;		       /* cmd_image.c */
 extern const struct command_group group_storage;	       /* cmd_storage.c */
 extern const struct command_group group_storage_volume;	       /* cmd_storage_volume.c */
 extern const struct command_group group_storage_volume_attach; /* cmd_storage_volume_attach.c */
+extern const struct command_group group_storage_volume_backup; /* cmd_storage_volume_backup.c */
 extern const struct command_group group_network;	       /* cmd_network.c */
 extern const struct command_group group_forward;	       /* cmd_network_forward.c */
 extern const struct command_group group_zone;		       /* cmd_network_zone.c */

@@ -31,6 +31,8 @@ static const struct {
 	[OBJECT_ALIAS] = {"/1.0/images/aliases/%s", {"description", "target"}},
 	[OBJECT_SERVER] = {"/1.0", {"config"}},
 	[OBJECT_VOLUME] = {"/1.0/storage-pools/%s/volumes/custom/%s", {"config", "description"}},
+	[OBJECT_VOLUME_SNAPSHOT] = {"/1.0/storage-pools/%s/volumes/custom/%s/snapshots/%s",
+				    {"description", "expires_at"}},
 	[OBJECT_FORWARD] = {"/1.0/networks/%s/forwards/%s", {"config", "description", "ports"}},
 	[OBJECT_ZONE] = {"/1.0/network-zones/%s", {"config", "description"}},
 	[OBJECT_RECORD] = {"/1.0/network-zones/%s/records/%s",
@@ -39,7 +41,12 @@ static const struct {
 
 char *object_path(const struct object *object)
 {
-	return client_path(kinds[object->kind].path, object->name, object->part, NULL);
+	const char *slash =
+		object->kind == OBJECT_VOLUME_SNAPSHOT ? strchr(object->part, '/') : NULL;
+	cleanup_free char *first =
+		slash ? memory_strndup(object->part, (size_t)(slash - object->part)) : NULL;
+	return client_path(kinds[object->kind].path, object->name, first ? first : object->part,
+			   slash ? slash + 1 : NULL, NULL);
 }
 
 int object_words(enum object_kind kind)

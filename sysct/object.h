@@ -16,8 +16,9 @@ enum object_kind {
 	OBJECT_SERVER,
 	OBJECT_FORWARD, /* of a network */
 	OBJECT_ZONE,
-	OBJECT_RECORD, /* of a zone */
-	OBJECT_VOLUME, /* of a pool */
+	OBJECT_RECORD,		/* of a zone */
+	OBJECT_VOLUME,		/* of a pool */
+	OBJECT_VOLUME_SNAPSHOT, /* its part is VOLUME/SNAPSHOT */
 };
 
 struct object {

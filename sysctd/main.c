@@ -60,7 +60,7 @@ static const struct route *const routes[] = {
 	instance_create_routes,
 	instance_change_routes,
 	instance_snapshot_routes,
-	instance_backup_routes,
+	backup_routes,
 	instance_state_routes,
 	exec_routes,
 	console_routes,
@@ -200,6 +200,7 @@ static int make_subjects(struct server *server, struct error **error)
 {
 	server->events = event_hub_create();
 	server->operations = operation_manager_create(server->events, error);
+	server->backup_names = backup_names_create();
 	if (!server->operations)
 		return -1;
 	server->images = image_builder_create(server, error);
@@ -250,8 +251,7 @@ static int shut_down(struct server *server)
 {
 	log_event(LOG_LEVEL_INFO, NULL, "stopping; %u instances go on",
 		  instance_count_running(server));
-	scheduler_free(server->scheduler);
-	server->scheduler = NULL;
+	scheduler_stop(server->scheduler);
 	merger_stop(server->merger);
 	if (operation_manager_stop(server->operations, STOP_TIMEOUT) < 0 ||
 	    api_server_stop(server->api, STOP_TIMEOUT) < 0) {
@@ -264,6 +264,8 @@ static int shut_down(struct server *server)
 	networks_free(server->networks, idle);
 	image_builder_free(server->images);
 	operation_manager_free(server->operations);
+	scheduler_free(server->scheduler);
+	backup_names_free(server->backup_names);
 	event_hub_free(server->events);
 	usage_counter_free(server->usage);
 	recovery_stop(server->recovery);

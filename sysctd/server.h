@@ -11,6 +11,7 @@
 #include "paths.h"
 
 struct api_server;
+struct backup_names;
 struct db;
 struct event_hub;
 struct image_builder;
@@ -40,6 +41,7 @@ struct server {
 	struct networks *networks;
 	struct scheduler *scheduler;
 	struct merger *merger;
+	struct backup_names *backup_names;
 	struct api_server *api;
 	int64_t started_at; /* nanoseconds since the epoch */
 };

@@ -1,7 +1,7 @@
 /* POST /1.0/instances: a new one from an image. */
 #include <string.h>
 
-#include "api/instance_import.h"
+#include "api/backup_import.h"
 #include "api/instance_render.h"
 #include "api/render.h"
 #include "api/routes.h"
@@ -206,7 +206,7 @@ static struct response *create(struct request *request, struct error **error)
 {
 	struct server *server = request_server(request);
 	if (request_data(request))
-		return instance_import(request, error);
+		return backup_import(request, error);
 	json_t *body = request_body_object(request, error);
 	if (!body || render_check_project(request, error) < 0)
 		return NULL;
@@ -231,10 +231,13 @@ static struct response *create(struct request *request, struct error **error)
 	return response_operation(operation);
 }
 
+static int begin_import(struct request *request, struct error **error)
+{
+	return backup_import_is(request) ? backup_import_begin(request, BACKUP_OF_INSTANCE, error)
+					 : 0;
+}
+
 const struct route instance_create_routes[] = {
-	{.method = "POST",
-	 .path = "/1.0/instances",
-	 .handler = create,
-	 .body_begin = instance_import_begin},
+	{.method = "POST", .path = "/1.0/instances", .handler = create, .body_begin = begin_import},
 	{0},
 };

@@ -1,8 +1,8 @@
 /* /1.0/instances: list, read, rename, delete. Creating is in instance_create.c, changing in instance_change.c. */
 #include <string.h>
 
+#include "api/backups.h"
 #include "api/instance_render.h"
-#include "api/instance_backups.h"
 #include "api/instance_snapshots.h"
 #include "api/render.h"
 #include "api/routes.h"
@@ -87,7 +87,9 @@ static int read_extras(const struct request *request, int64_t id, enum instance_
 			     : db_snapshot_list(db, id, &extras->snapshots, error);
 	if (result < 0)
 		return -1;
-	return detail == INSTANCE_FULL ? db_backup_list(db, id, &extras->backups, error) : 0;
+	return detail == INSTANCE_FULL
+		       ? db_backup_list(db, BACKUP_OF_INSTANCE, id, &extras->backups, error)
+		       : 0;
 }
 
 static int add_extras(const struct request *request, json_t *object, int64_t id,

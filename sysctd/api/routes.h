@@ -27,7 +27,7 @@ extern const struct route instance_routes[];
 extern const struct route instance_create_routes[];
 extern const struct route instance_change_routes[];
 extern const struct route instance_snapshot_routes[];
-extern const struct route instance_backup_routes[];
+extern const struct route backup_routes[];
 extern const struct route instance_state_routes[];
 extern const struct route instance_log_routes[];
 extern const struct route metadata_routes[];

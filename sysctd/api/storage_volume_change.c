@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/backup_import.h"
 #include "api/render.h"
 #include "api/routes.h"
 #include "api/storage_volume_render.h"
@@ -50,7 +51,7 @@ static void task_free(void *data)
 	free(task);
 }
 
-static json_t *resources_of(const char *pool, const char *name)
+json_t *volume_render_resources(const char *pool, const char *name)
 {
 	cleanup_free char *prefix = memory_printf("/1.0/storage-pools/%s/volumes/custom", pool);
 	return json_pack("{s:[o]}", "storage_volumes", render_url(prefix, name));
@@ -73,12 +74,13 @@ struct response *volume_run(const struct request *request, const char *descripti
 		.config = json_incref(what->config),
 		.snapshots = what->snapshots,
 		.replace = what->replace,
+		.expires_at = what->expires_at,
 	};
 	struct operation_spec spec = {
 		.class = OPERATION_TASK,
 		.description = description,
-		.resources = resources_of(what->new_pool ? what->new_pool : what->pool,
-					  what->new_name ? what->new_name : what->name),
+		.resources = volume_render_resources(what->new_pool ? what->new_pool : what->pool,
+						     what->new_name ? what->new_name : what->name),
 		.run = run,
 		.data = task,
 		.destroy = task_free,
@@ -187,6 +189,15 @@ static int check_kinds(const json_t *body, const char *type, struct error **erro
 	return 0;
 }
 
+static int begin_import(struct request *request, struct error **error)
+{
+	if (!backup_import_is(request))
+		return 0;
+	return volume_check_type(request, error) < 0
+		       ? -1
+		       : backup_import_begin(request, BACKUP_OF_VOLUME, error);
+}
+
 static struct response *create_of(struct request *request, const char *type, struct error **error)
 {
 	const json_t *body = request_body_object(request, error);
@@ -221,6 +232,8 @@ static struct response *create(struct request *request, struct error **error)
 
 static struct response *create_in_type(struct request *request, struct error **error)
 {
+	if (request_data(request))
+		return backup_import(request, error);
 	return create_of(request, request_parameter(request, "type"), error);
 }
 
@@ -344,7 +357,10 @@ static struct response *get_state(struct request *request, struct error **error)
 
 const struct route storage_volume_change_routes[] = {
 	{.method = "POST", .path = VOLUMES, .handler = create},
-	{.method = "POST", .path = VOLUMES "/{type}", .handler = create_in_type},
+	{.method = "POST",
+	 .path = VOLUMES "/{type}",
+	 .handler = create_in_type,
+	 .body_begin = begin_import},
 	{.method = "POST", .path = VOLUME, .handler = rename_or_move},
 	{.method = "PUT", .path = VOLUME, .handler = change},
 	{.method = "PATCH", .path = VOLUME, .handler = change},

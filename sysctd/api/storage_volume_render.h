@@ -13,6 +13,9 @@
 /* A volume as LXD tells of it, with its users; NULL on failure. */
 json_t *volume_render(struct server *server, const struct volume_row *row, struct error **error);
 
+/* "resources" of an operation on it. */
+json_t *volume_render_resources(const char *pool, const char *name);
+
 /* What its ETag is made of. */
 json_t *volume_etag_content(const struct volume_row *row);
 
@@ -28,6 +31,7 @@ struct volume_task {
 	char *pool, *name, *new_pool, *new_name, *snapshot, *description;
 	json_t *config;
 	bool snapshots, replace;
+	int64_t expires_at; /* of a snapshot */
 };
 
 /* 202; @what is copied. */

@@ -93,6 +93,7 @@ static int run_create(struct operation *operation, void *data, struct error **er
 		.name = task->snapshot,
 		.description = task->description,
 		.replace = task->replace,
+		.expires_at = task->expires_at,
 	};
 	if (volume_snapshot(task->server, &wanted, &taken, error) < 0)
 		return -1;
@@ -127,16 +128,15 @@ static int run_rename(struct operation *operation, void *data, struct error **er
 
 /* ---- changing ---- */
 
-static int refuse_expiry(const json_t *body, struct error **error)
+/* null, or nothing: @otherwise; the zero time: never. */
+static int take_expiry(const json_t *body, int64_t otherwise, int64_t *expires_at,
+		       struct error **error)
 {
 	const json_t *given = json_object_get(body, "expires_at");
-	int64_t time = 0;
-	if (given && !json_is_null(given) &&
-	    render_parse_time(given, "expires_at", &time, error) < 0)
-		return -1;
-	return time ? error_set(error, ERROR_UNSUPPORTED,
-				"snapshots of volumes do not expire yet: delete them by hand")
-		    : 0;
+	*expires_at = otherwise;
+	if (!given || json_is_null(given))
+		return 0;
+	return render_parse_time(given, "expires_at", expires_at, error);
 }
 
 static struct response *create(struct request *request, struct error **error)
@@ -146,11 +146,13 @@ static struct response *create(struct request *request, struct error **error)
 	cleanup_volume_row struct volume_row volume = {0};
 	const char *name = "", *description = "";
 	bool reuse = false;
+	int64_t expires_at; /* -1: as the configuration says */
 	if (!body || volume_of_request(request, &volume, error) < 0 ||
 	    render_check_fields(body, fields, error) < 0 ||
 	    render_text_field(body, "name", &name, error) < 0 ||
 	    render_text_field(body, "description", &description, error) < 0 ||
-	    render_bool_field(body, "reuse", &reuse, error) < 0 || refuse_expiry(body, error) < 0 ||
+	    render_bool_field(body, "reuse", &reuse, error) < 0 ||
+	    take_expiry(body, -1, &expires_at, error) < 0 ||
 	    (*name && snapshot_check_name(name, error) < 0))
 		return NULL;
 	const struct volume_task task = {
@@ -159,6 +161,7 @@ static struct response *create(struct request *request, struct error **error)
 		.snapshot = (char *)name,
 		.description = (char *)description,
 		.replace = reuse,
+		.expires_at = expires_at,
 	};
 	return volume_run(request, "Snapshotting storage volume", run_create, &task, error);
 }
@@ -208,7 +211,8 @@ static struct response *change(struct request *request, struct error **error)
 	cleanup_free char *etag = response_etag(content);
 	json_decref(content);
 	if (request_if_match_check(request, etag, error) < 0 ||
-	    render_check_fields(body, fields, error) < 0 || refuse_expiry(body, error) < 0 ||
+	    render_check_fields(body, fields, error) < 0 ||
+	    take_expiry(body, patch ? row.expires_at : 0, &row.expires_at, error) < 0 ||
 	    render_text_field(body, "description", &description, error) < 0)
 		return NULL;
 	char *text = memory_strdup(description);

@@ -10,9 +10,7 @@
 #include "cleanup.h"
 #include "fault.h"
 #include "file.h"
-#include "instance/internal.h"
 #include "memory.h"
-#include "network/nic.h"
 #include "server.h"
 #include "storage/pool_space.h"
 
@@ -21,6 +19,7 @@ enum { KEPT_MAX = 64 << 20 };
 
 struct import {
 	struct server *server;
+	enum backup_kind kind;
 	char *name, *pool;
 	json_t *devices, *config;
 	struct strbuf kept; /* what has come before the index is known */
@@ -29,7 +28,6 @@ struct import {
 	struct space space; /* before anything is unpacked */
 	bool planned;	    /* the index is known; the process unpacks */
 	bool made;	    /* layers, to be removed */
-	bool stored;
 	bool failed;
 };
 
@@ -56,6 +54,7 @@ struct import *import_begin(struct server *server, const struct import_request *
 	struct import *import = memory_alloc(sizeof(*import));
 	*import = (struct import){
 		.server = server,
+		.kind = request->kind,
 		.name = request->name ? memory_strdup(request->name) : NULL,
 		.pool = request->pool ? memory_strdup(request->pool) : NULL,
 		.devices = json_deep_copy(request->devices),
@@ -76,24 +75,51 @@ static int start_unpack(struct import *import, struct error **error)
 	if (!words)
 		return -1;
 	import->made = true;
-	/* The first is room for it. */
-	words[0] = steal_pointer(&scratch);
-	int result = unpack_process_start(&import->process, import->server, words, error);
+	words[0] = (char *)"--streams";
+	words[1] = steal_pointer(&scratch);
+	int result = unpack_process_start(&import->process, import->server,
+					  import->plan.streamed ? words : words + 1, error);
 	import_words_free(words);
 	return result;
+}
+
+/* Whether it is of what is asked for. */
+static int check_type(const struct import *import, const json_t *index, struct error **error)
+{
+	static const struct {
+		const char *type, *what, *command;
+	} kinds[] = {
+		[BACKUP_OF_INSTANCE] = {"container", "an instance", "sysct import"},
+		[BACKUP_OF_VOLUME] = {"custom", "a custom volume", "sysct storage volume import"},
+	};
+	const char *type = import_text(index, "type");
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (i != import->kind && strcmp(type, kinds[i].type) == 0)
+			return error_set(error, ERROR_INVALID,
+					 "this is the backup of %s: it is for '%s'", kinds[i].what,
+					 kinds[i].command);
+	return 0;
+}
+
+static int make_plan(struct import *import, const json_t *index, struct error **error)
+{
+	const struct import_request request = {import->kind, import->name, import->pool,
+					       import->devices, import->config};
+	if (check_type(import, index, error) < 0)
+		return -1;
+	import->plan.kind = import->kind == BACKUP_OF_VOLUME ? &import_volume : &import_instance;
+	return import->plan.kind->plan(&import->plan, import->server, &request, index, error);
 }
 
 /* The process that looked for the index has ended. */
 static int take_index(struct import *import, struct error **error)
 {
-	const struct import_request request = {import->name, import->pool, import->devices,
-					       import->config};
 	if (unpack_process_end(&import->process, error) < 0)
 		return -1;
 	json_t *index = json_loadb(import->process.answer.text ? import->process.answer.text : "",
 				   import->process.answer.length, 0, NULL);
 	unpack_process_clear(&import->process);
-	int result = index ? import_plan_make(&import->plan, import->server, &request, index, error)
+	int result = index ? make_plan(import, index, error)
 			   : error_set(error, ERROR_INTERNAL, "index.yaml cannot be told");
 	json_decref(index);
 	if (result < 0 || start_unpack(import, error) < 0)
@@ -127,50 +153,69 @@ static int write_after(struct import *import, const void *bytes, size_t length,
 	return import->process.deaf ? unpack_process_end(&import->process, error) : 0;
 }
 
+/* Before the failure is told. */
+static void give_up(struct import *import)
+{
+	import->failed = true;
+	/* Before what it writes into goes. */
+	unpack_process_clear(&import->process);
+	if (import->made && !import->plan.stored)
+		import_layers_abort(import->server, &import->plan);
+	import->made = false;
+}
+
 int import_write(struct import *import, const void *bytes, size_t length, struct error **error)
 {
 	int result = import->planned ? write_after(import, bytes, length, error)
 				     : write_before(import, bytes, length, error);
 	if (result < 0)
-		import->failed = true;
+		give_up(import);
 	return result < 0 ? space_explain(&import->space, "the import", -1, error) : 0;
+}
+
+static int end(struct import *import, struct error **error)
+{
+	if (import->failed)
+		return error_set(error, ERROR_INTERNAL, "the import has failed");
+	if (!import->planned && take_index(import, error) < 0)
+		return -1;
+	return unpack_process_end(&import->process, error);
 }
 
 int import_end(struct import *import, struct error **error)
 {
-	if (import->failed)
-		return error_set(error, ERROR_INTERNAL, "the import has failed");
-	if ((!import->planned && take_index(import, error) < 0) ||
-	    unpack_process_end(&import->process, error) < 0)
+	if (end(import, error) < 0) {
+		give_up(import);
 		return space_explain(&import->space, "the import", -1, error);
+	}
 	fault_point("import.unpacked");
 	return 0;
 }
 
 const char *import_name(const struct import *import)
 {
-	return import->plan.row.name;
+	return import->plan.kind->name(&import->plan);
 }
 
-int import_store(struct import *import, struct instance_row *row, struct error **error)
+const char *import_pool(const struct import *import)
 {
-	if (import_plan_store(import->server, &import->plan, error) < 0)
-		return -1;
-	import->stored = true;
-	instance_announce(import->server, &import->plan.row);
-	*row = import->plan.row;
-	import->plan.row = (struct instance_row){0};
-	return 0;
+	return import->plan.pool.name;
+}
+
+int import_store(struct import *import, struct operation *operation, struct error **error)
+{
+	if (import_layers_share(import->server, &import->plan, operation, error) == 0 &&
+	    import_plan_store(import->server, &import->plan, error) == 0)
+		return 0;
+	give_up(import);
+	return -1;
 }
 
 void import_free(struct import *import)
 {
-	/* Before what it writes into goes. */
-	unpack_process_clear(&import->process);
-	if (import->made && !import->stored)
-		import_layers_abort(import->server, &import->plan);
-	if (import->plan.assigned && !import->stored)
-		nics_release(import->server, import->plan.row.uuid);
+	give_up(import);
+	if (import->plan.kind && !import->plan.stored)
+		import->plan.kind->abort(import->server, &import->plan);
 	import_plan_clear(&import->plan);
 	space_clear(&import->space);
 	strbuf_free(&import->kept);

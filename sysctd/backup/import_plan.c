@@ -23,7 +23,7 @@
 
 #define VOLATILE "volatile."
 
-static const char *text_of(const json_t *object, const char *key)
+const char *import_text(const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
 	return text ? text : "";
@@ -33,7 +33,7 @@ static const char *text_of(const json_t *object, const char *key)
 static bool is_true(const json_t *object, const char *key)
 {
 	return json_is_true(json_object_get(object, key)) ||
-	       strcmp(text_of(object, key), "true") == 0;
+	       strcmp(import_text(object, key), "true") == 0;
 }
 
 /* ---- configuration ---- */
@@ -165,7 +165,7 @@ static int take_profiles(struct server *server, struct instance_row *row, const 
 static int find_pool(struct import_plan *plan, struct server *server, const char *wanted,
 		     const json_t *index, struct error **error)
 {
-	const char *own = text_of(index, "pool");
+	const char *own = import_text(index, "pool");
 	cleanup_profile_row struct profile_row profile = {0};
 	if (wanted)
 		return db_object_get(server->db, &db_pools, wanted, &plan->pool, error);
@@ -173,7 +173,7 @@ static int find_pool(struct import_plan *plan, struct server *server, const char
 		return 0;
 	if (db_profile_get(server->db, "default", &profile, error) < 0)
 		return -1;
-	const char *pool = text_of(devices_find_root(profile.devices, NULL), "pool");
+	const char *pool = import_text(devices_find_root(profile.devices, NULL), "pool");
 	if (*pool)
 		return db_object_get(server->db, &db_pools, pool, &plan->pool, error);
 	return error_set(error, ERROR_NOT_FOUND,
@@ -189,7 +189,7 @@ static void place_root(struct server *server, struct instance_row *row, const ch
 	if (instance_expand(server, row, NULL, &devices, NULL) < 0)
 		return; /* the checks to come say why */
 	const json_t *root = devices_find_root(devices, &name);
-	if (!root || strcmp(text_of(root, "pool"), pool) != 0) {
+	if (!root || strcmp(import_text(root, "pool"), pool) != 0) {
 		json_t *own = root ? json_deep_copy(root)
 				   : json_pack("{s:s, s:s}", "type", "disk", "path", "/");
 		json_object_set_new(own, "pool", json_string(pool));
@@ -203,7 +203,7 @@ static void place_root(struct server *server, struct instance_row *row, const ch
 static int take_architecture(struct instance_row *row, const json_t *container,
 			     struct error **error)
 {
-	const char *wanted = text_of(container, "architecture");
+	const char *wanted = import_text(container, "architecture");
 	json_t *known = architectures_of_host(), *one;
 	size_t i;
 	const char *found = *wanted ? NULL : json_string_value(json_array_get(known, 0));
@@ -232,7 +232,7 @@ static int take_name(struct server *server, struct instance_row *row,
 		     const struct import_request *request, const json_t *index,
 		     struct error **error)
 {
-	row->name = memory_strdup(request->name ? request->name : text_of(index, "name"));
+	row->name = memory_strdup(request->name ? request->name : import_text(index, "name"));
 	const struct instance_request wanted = {.name = row->name};
 	return instance_check_request(server, &wanted, error);
 }
@@ -245,7 +245,7 @@ static int take_instance(struct import_plan *plan, struct server *server,
 	const json_t *container = json_object_get(json_object_get(index, "config"), "container");
 	row->uuid = memory_alloc(UUID_STR_LEN);
 	instance_make_uuid(row->uuid);
-	row->description = memory_strdup(text_of(container, "description"));
+	row->description = memory_strdup(import_text(container, "description"));
 	row->ephemeral = is_true(container, "ephemeral");
 	if (take_architecture(row, container, error) < 0 ||
 	    take_name(server, row, request, index, error) < 0 ||
@@ -253,7 +253,8 @@ static int take_instance(struct import_plan *plan, struct server *server,
 	    take_config(row, container, request->config, error) < 0 ||
 	    take_devices(row, container, request->devices, error) < 0 ||
 	    take_profiles(server, row, container, error) < 0 ||
-	    find_pool(plan, server, request->pool, index, error) < 0)
+	    find_pool(plan, server, request->pool, index, error) < 0 ||
+	    import_plan_format(plan, index, error) < 0)
 		return -1;
 	json_object_set_new(row->config, "volatile.uuid", json_string(row->uuid));
 	place_root(server, row, plan->pool.name);
@@ -262,6 +263,8 @@ static int take_instance(struct import_plan *plan, struct server *server,
 	    storage_pool_require(server, plan->pool.name, error) < 0)
 		return -1;
 	row->flat_layer = !storage_stacks(plan->pool.kind);
+	plan->shares = !plan->streamed &&
+		       (storage_stacks(plan->pool.kind) || storage_clones(plan->pool.kind));
 	return 0;
 }
 
@@ -279,7 +282,7 @@ static bool is_twice(const struct import_plan *plan, const char *name)
 static int take_snapshot(struct import_plan *plan, struct server *server, const json_t *object,
 			 struct error **error)
 {
-	const char *name = text_of(object, "name");
+	const char *name = import_text(object, "name");
 	if (snapshot_check_name(name, error) < 0)
 		return -1;
 	if (is_twice(plan, name))
@@ -287,10 +290,9 @@ static int take_snapshot(struct import_plan *plan, struct server *server, const 
 	struct import_snapshot *snapshot = &plan->snapshots[plan->count++];
 	struct instance_row *content = &snapshot->content;
 	json_t *own = json_object();
-	instance_make_uuid(snapshot->token);
 	snapshot->row.name = memory_strdup(name);
-	snapshot->row.description = memory_strdup(text_of(object, "description"));
-	content->architecture = memory_strdup(text_of(object, "architecture"));
+	snapshot->row.description = memory_strdup(import_text(object, "description"));
+	content->architecture = memory_strdup(import_text(object, "architecture"));
 	content->ephemeral = is_true(object, "ephemeral");
 	content->config = json_object();
 	content->profiles = copy_profiles(object);
@@ -305,34 +307,25 @@ static int take_snapshot(struct import_plan *plan, struct server *server, const 
 			      &snapshot->row.expires_at, error) < 0)
 		return -1;
 	place_root(server, content, plan->pool.name);
+	import_plan_add_tree(plan, memory_printf("snapshots/%s", name), NULL);
 	return 0;
 }
 
-int import_plan_make(struct import_plan *plan, struct server *server,
-		     const struct import_request *request, const json_t *index,
-		     struct error **error)
+int import_plan_instance(struct import_plan *plan, struct server *server,
+			 const struct import_request *request, const json_t *index,
+			 struct error **error)
 {
 	const json_t *snapshots = json_object_get(json_object_get(index, "config"), "snapshots");
 	size_t i;
 	const json_t *snapshot;
-	instance_make_uuid(plan->token);
 	if (take_instance(plan, server, request, index, error) < 0)
 		return -1;
 	plan->snapshots = memory_alloc((json_array_size(snapshots) + 1) * sizeof(*plan->snapshots));
 	json_array_foreach (snapshots, i, snapshot)
 		if (take_snapshot(plan, server, snapshot, error) < 0)
 			return -1;
+	import_plan_add_tree(plan, memory_strdup("container"),
+			     plan->row.flat_layer ? storage_instance_directory(plan->row.uuid)
+						  : NULL);
 	return 0;
-}
-
-void import_plan_clear(struct import_plan *plan)
-{
-	for (size_t i = 0; i < plan->count; i++) {
-		snapshot_row_clear(&plan->snapshots[i].row);
-		instance_row_clear(&plan->snapshots[i].content);
-	}
-	free(plan->snapshots);
-	instance_row_clear(&plan->row);
-	object_row_clear(&plan->pool);
-	*plan = (struct import_plan){0};
 }

@@ -134,6 +134,18 @@ static json_t *snapshot_names(const struct snapshot_list *snapshots)
 	return names;
 }
 
+json_t *backup_index_of(const char *name, const char *type, const struct object_row *pool,
+			json_t *snapshots, json_t *config, struct error **error)
+{
+	json_t *index =
+		json_pack("{s:s, s:s, s:s, s:o, s:b, s:b, s:s, s:o}", "name", name, "backend",
+			  pool->kind, "pool", pool->name, "snapshots", snapshots, "optimized", 0,
+			  "optimized_header", 0, "type", type, "config", config);
+	if (!index)
+		error_set(error, ERROR_INTERNAL, "the %s cannot be described", type);
+	return index;
+}
+
 json_t *backup_index(struct server *server, struct instance *instance,
 		     const struct backup_content *content, struct error **error)
 {
@@ -152,13 +164,8 @@ json_t *backup_index(struct server *server, struct instance *instance,
 			  snapshots, "pool", describe_pool(content->pool), "profiles",
 			  describe_profiles(row, &profiles), "volume", describe_volume(row->name),
 			  "volume_snapshots", describe_volume_snapshots(content->snapshots));
-	json_t *index = json_pack("{s:s, s:s, s:s, s:o, s:b, s:b, s:s, s:o}", "name", row->name,
-				  "backend", content->pool->kind, "pool", content->pool->name,
-				  "snapshots", snapshot_names(content->snapshots), "optimized", 0,
-				  "optimized_header", 0, "type", "container", "config", config);
-	if (!index)
-		error_set(error, ERROR_INTERNAL, "the instance cannot be described");
-	return index;
+	return backup_index_of(row->name, "container", content->pool,
+			       snapshot_names(content->snapshots), config, error);
 }
 
 char *backup_metadata(const char *architecture, const json_t *config, int64_t created_at,

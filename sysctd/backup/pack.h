@@ -9,6 +9,8 @@
  *   {"path": NAME, "layers": [{"path": DIR, "base": N}, ...]}   a tree: layers, the uppermost first, written with ids from
  *                                                               N on
  *   {"path": NAME, "flat": DIR, "base": N}                      a tree as it is
+ *   {"path": NAME, "send": DIR, "parent": DIR, "name": NAME,    a stream of a subvolume that is only read; what differs
+ *    "below": NAME, "files": [...]}                             from the parent, if there is one (send_rewrite.h)
  *
  * Its exit codes, shared with the daemon. It writes how many bytes of data it has read into PACK_PROGRESS_FD, a number in
  * a line.

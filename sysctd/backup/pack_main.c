@@ -23,6 +23,7 @@
 
 #include "compression.h"
 #include "backup/pack_mounts.h"
+#include "backup/pack_send.h"
 #include "backup/pack_tree.h"
 #include "cleanup.h"
 #include "file.h"
@@ -113,19 +114,27 @@ static int write_file(struct archive *writer, const char *path, const json_t *en
 	return result < 0 ? pack_write_error(writer, path, error) : 0;
 }
 
-static int write_entries(struct archive *writer, const json_t *entries, struct error **error)
+static int write_entry(struct archive *writer, struct pack_sends *sends, const json_t *entry,
+		       size_t number, uint64_t *bytes, struct error **error)
+{
+	const char *path = json_string_value(json_object_get(entry, "path"));
+	cleanup_free char *root = memory_printf("/t%zu", number);
+	if (json_object_get(entry, "send"))
+		return pack_sends_write(sends, writer, path, entry, bytes, tell_progress, error);
+	if (json_object_get(entry, "layers") || json_object_get(entry, "flat"))
+		return pack_tree(writer, root, path, bytes, tell_progress, error);
+	return write_file(writer, path, entry, error);
+}
+
+static int write_entries(struct archive *writer, struct pack_sends *sends, const json_t *entries,
+			 struct error **error)
 {
 	uint64_t bytes = 0;
 	size_t i;
 	const json_t *entry;
-	json_array_foreach (entries, i, entry) {
-		const char *path = json_string_value(json_object_get(entry, "path"));
-		bool tree = json_object_get(entry, "layers") || json_object_get(entry, "flat");
-		cleanup_free char *root = memory_printf("/t%zu", i);
-		if ((tree ? pack_tree(writer, root, path, &bytes, tell_progress, error)
-			  : write_file(writer, path, entry, error)) < 0)
+	json_array_foreach (entries, i, entry)
+		if (write_entry(writer, sends, entry, i, &bytes, error) < 0)
 			return -1;
-	}
 	if (archive_write_close(writer) != ARCHIVE_OK)
 		return pack_write_error(writer, "the end", error);
 	return 0;
@@ -141,24 +150,37 @@ static int check_entries(const json_t *entries, struct error **error)
 	return json_array_size(entries) ? 0 : error_set(error, ERROR_INVALID, "no entries");
 }
 
+static int write_archive(const char *compression, struct pack_sends *sends, const json_t *entries,
+			 struct error **error)
+{
+	struct archive *writer = archive_write_new();
+	int result = open_writer(writer, compression, error);
+	if (result == 0)
+		result = write_entries(writer, sends, entries, error);
+	/* Or freeing would write what is left of a failed one. */
+	if (result < 0 && writer)
+		archive_write_fail(writer);
+	if (writer)
+		archive_write_free(writer);
+	return result;
+}
+
 static int pack(const json_t *request, struct error **error)
 {
 	const json_t *entries = json_object_get(request, "entries");
 	const char *scratch = json_string_value(json_object_get(request, "scratch"));
 	const char *name = json_string_value(json_object_get(request, "compression"));
 	const struct compression *compression = compression_find(name, error);
-	if (!compression || check_entries(entries, error) < 0 ||
-	    pack_mounts_make(entries, scratch ? scratch : "", error) < 0)
+	scratch = scratch ? scratch : "";
+	if (!compression || check_entries(entries, error) < 0)
 		return -1;
-	struct archive *writer = archive_write_new();
-	int result = open_writer(writer, compression->name, error);
+	struct pack_sends *sends = pack_sends_start(entries, scratch, error);
+	if (!sends)
+		return -1;
+	int result = pack_mounts_make(entries, scratch, error);
 	if (result == 0)
-		result = write_entries(writer, entries, error);
-	/* Or freeing would write what is left of a failed one. */
-	if (result < 0 && writer)
-		archive_write_fail(writer);
-	if (writer)
-		archive_write_free(writer);
+		result = write_archive(compression->name, sends, entries, error);
+	pack_sends_free(sends);
 	return result;
 }
 

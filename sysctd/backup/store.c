@@ -36,41 +36,43 @@ char *backup_path(const struct server *server, const char *prefix, const char *f
 	return memory_printf("%s/backups/%s%s", server->paths.state, prefix, file);
 }
 
-static void publish(struct instance *instance, const char *action, const char *name)
+static void publish(const struct backup_owner *owner, const char *what, const char *name)
 {
-	cleanup_free char *source =
-		memory_printf("/1.0/instances/%s/backups/%s", instance->name, name);
-	log_event(LOG_LEVEL_INFO, instance->name, "%s %s", action, name);
-	event_hub_lifecycle(instance->server->events, action, source, NULL);
+	static const char *const of[] = {"instance-backup", "storage-volume-backup"};
+	cleanup_free char *url = backup_owner_url(owner);
+	cleanup_free char *source = memory_printf("%s/backups/%s", url, name);
+	cleanup_free char *action = memory_printf("%s-%s", of[owner->kind], what);
+	log_event(LOG_LEVEL_INFO, backup_owner_instance(owner), "%s %s", action, source);
+	event_hub_lifecycle(owner->server->events, action, source, NULL);
 }
 
 /* ---- making one ---- */
 
-int backup_check(struct instance *instance, const struct backup_request *request,
-		 struct error **error)
+static int find_pool(const struct backup_owner *owner, struct object_row *pool,
+		     struct error **error)
 {
 	cleanup_instance_row struct instance_row row = {0};
-	cleanup_object_row struct object_row pool = {0};
-	cleanup_backup_row struct backup_row taken = {0};
-	struct db *db = instance->server->db;
-	if (!compression_find(request->compression, error) ||
-	    db_instance_get_by_id(db, instance->id, &row, error) < 0 ||
-	    db_object_get(db, &db_pools, row.pool, &pool, error) < 0)
+	struct db *db = owner->server->db;
+	if (owner->instance && db_instance_get_by_id(db, owner->id, &row, error) < 0)
 		return -1;
-	if (request->optimized)
+	return db_object_get(db, &db_pools, owner->instance ? row.pool : owner->pool, pool, error);
+}
+
+int backup_check(const struct backup_owner *owner, const struct backup_request *request,
+		 struct error **error)
+{
+	cleanup_object_row struct object_row pool = {0};
+	if (!compression_find(request->compression, error) || find_pool(owner, &pool, error) < 0)
+		return -1;
+	if (request->optimized && !storage_sends(pool.kind))
 		return error_set(error, ERROR_UNSUPPORTED,
 				 "the pool's driver is %s: it has no optimized format", pool.kind);
-	if (!request->name || !*request->name)
+	if (!request->name || !*request->name || snapshot_check_name(request->name, NULL) == 0)
 		return 0;
-	if (snapshot_check_name(request->name, NULL) < 0)
-		return error_set(error, ERROR_INVALID,
-				 "\"%s\" is not a name for a backup: letters, digits and -_.:+@, "
-				 "not \".\" first",
-				 request->name);
-	return db_backup_get(db, instance->id, request->name, &taken, NULL) < 0
-		       ? 0
-		       : error_set(error, ERROR_EXISTS, "Backup \"%s\" already exists",
-				   request->name);
+	return error_set(error, ERROR_INVALID,
+			 "\"%s\" is not a name for a backup: letters, digits and -_.:+@, not "
+			 "\".\" first",
+			 request->name);
 }
 
 static void tell_progress(void *data, uint64_t bytes)
@@ -79,14 +81,14 @@ static void tell_progress(void *data, uint64_t bytes)
 	operation_progress(data, "create_backup", -1, text);
 }
 
-static int write_file(struct instance *instance, const struct backup_request *request,
+static int write_file(const struct backup_owner *owner, const struct backup_request *request,
 		      struct operation *operation, int fd, struct error **error)
 {
 	struct backup_source source;
 	struct pack_process process = PACK_PROCESS_INIT;
-	int result = backup_source_open(&source, instance, request, error);
+	int result = backup_source_open(&source, owner, request, error);
 	if (result == 0)
-		result = pack_process_start(&process, instance->server, source.request, fd, true,
+		result = pack_process_start(&process, owner->server, source.request, fd, true,
 					    error);
 	if (result == 0)
 		result = pack_process_wait(&process, operation_cancel_fd(operation), tell_progress,
@@ -98,30 +100,12 @@ static int write_file(struct instance *instance, const struct backup_request *re
 	return result;
 }
 
-char *backup_make_name(struct server *server, int64_t id, struct error **error)
-{
-	cleanup_backup_list struct backup_list list = {0};
-	long next = 0;
-	if (db_backup_list(server->db, id, &list, error) < 0)
-		return NULL;
-	for (size_t i = 0; i < list.count; i++) {
-		const char *name = list.rows[i].name;
-		char *end;
-		if (strncmp(name, "backup", strlen("backup")) != 0)
-			continue;
-		long number = strtol(name + strlen("backup"), &end, 10);
-		if (!*end && number >= next && number < 1000000000)
-			next = number + 1;
-	}
-	return memory_printf("backup%ld", next);
-}
-
-static int keep(struct instance *instance, const struct backup_request *request,
+static int keep(const struct backup_owner *owner, const struct backup_request *request,
 		struct operation *operation, struct backup_row *row, struct error **error)
 {
-	cleanup_free char *new = backup_path(instance->server, BACKUP_NEW, row->file);
-	cleanup_free char *path = backup_path(instance->server, "", row->file);
-	cleanup_free char *directory = backups_directory(instance->server);
+	cleanup_free char *new = backup_path(owner->server, BACKUP_NEW, row->file);
+	cleanup_free char *path = backup_path(owner->server, "", row->file);
+	cleanup_free char *directory = backups_directory(owner->server);
 	if (file_make_directories(directory, 0700, error) < 0)
 		return -1;
 	cleanup_space struct space space = space_look(directory, memory_strdup(directory));
@@ -129,8 +113,8 @@ static int keep(struct instance *instance, const struct backup_request *request,
 	if (fd < 0)
 		return error_errno(error, errno, "creating %s", new);
 	fault_point("backup.file");
-	if (write_file(instance, request, operation, fd, error) < 0 ||
-	    db_backup_create(instance->server->db, row, error) < 0) {
+	if (write_file(owner, request, operation, fd, error) < 0 ||
+	    db_backup_create(owner->server->db, row, error) < 0) {
 		unlink(new);
 		/* How much it takes compressed is known when it is done. */
 		return space_explain(&space, "the backup", -1, error);
@@ -139,49 +123,54 @@ static int keep(struct instance *instance, const struct backup_request *request,
 	return rename(new, path) < 0 ? error_errno(error, errno, "creating %s", path) : 0;
 }
 
-int backup_create(struct instance *instance, const struct backup_request *request,
+int backup_create(const struct backup_owner *owner, const struct backup_request *request,
 		  struct operation *operation, struct backup_row *made, struct error **error)
 {
 	*made = (struct backup_row){
-		.instance_id = instance->id,
+		.kind = owner->kind,
+		.owner_id = owner->id,
 		.name = memory_strdup(request->name),
 		.file = memory_alloc(UUID_STR_LEN),
 		.created_at = db_now(),
 		.expires_at = request->expires_at,
-		.instance_only = request->instance_only,
+		.only = request->only,
+		.optimized = request->optimized,
 	};
 	instance_make_uuid(made->file);
-	if (backup_check(instance, request, error) < 0 ||
-	    keep(instance, request, operation, made, error) < 0) {
+	if (backup_check(owner, request, error) < 0 ||
+	    keep(owner, request, operation, made, error) < 0) {
 		backup_row_clear(made);
 		return -1;
 	}
 	if (made->expires_at)
-		scheduler_wake(instance->server->scheduler);
-	publish(instance, "instance-backup-created", made->name);
+		scheduler_wake(owner->server->scheduler);
+	publish(owner, "created", made->name);
 	return 0;
 }
 
 /* ---- changing and reading ---- */
 
-int backup_rename(struct instance *instance, const char *name, const char *new_name,
+int backup_rename(const struct backup_owner *owner, const char *name, const char *new_name,
 		  struct error **error)
 {
-	const struct backup_request request = {.name = new_name};
 	cleanup_backup_row struct backup_row row = {0};
-	struct db *db = instance->server->db;
-	if (db_backup_get(db, instance->id, name, &row, error) < 0 ||
-	    backup_check(instance, &request, error) < 0 ||
-	    db_backup_rename(db, &row, new_name, error) < 0)
+	struct db *db = owner->server->db;
+	cleanup_free char *reserved = backup_name_reserve(owner, new_name, error);
+	if (!reserved)
 		return -1;
-	publish(instance, "instance-backup-renamed", new_name);
-	return 0;
+	int result = db_backup_get(db, owner->kind, owner->id, name, &row, error);
+	if (result == 0)
+		result = db_backup_rename(db, &row, new_name, error);
+	backup_name_release(owner, reserved);
+	if (result == 0)
+		publish(owner, "renamed", new_name);
+	return result;
 }
 
 static int remove_row(struct server *server, const struct backup_row *row, struct error **error)
 {
 	cleanup_free char *path = backup_path(server, "", row->file);
-	if (db_backup_delete(server->db, row->id, error) < 0)
+	if (db_backup_delete(server->db, row, error) < 0)
 		return -1;
 	fault_point("backup.deleted");
 	if (unlink(path) < 0 && errno != ENOENT)
@@ -189,13 +178,13 @@ static int remove_row(struct server *server, const struct backup_row *row, struc
 	return 0;
 }
 
-int backup_delete(struct instance *instance, const char *name, struct error **error)
+int backup_delete(const struct backup_owner *owner, const char *name, struct error **error)
 {
 	cleanup_backup_row struct backup_row row = {0};
-	if (db_backup_get(instance->server->db, instance->id, name, &row, error) < 0 ||
-	    remove_row(instance->server, &row, error) < 0)
+	if (db_backup_get(owner->server->db, owner->kind, owner->id, name, &row, error) < 0 ||
+	    remove_row(owner->server, &row, error) < 0)
 		return -1;
-	publish(instance, "instance-backup-deleted", name);
+	publish(owner, "deleted", name);
 	return 0;
 }
 
@@ -213,16 +202,17 @@ int backup_open(struct server *server, const struct backup_row *row, uint64_t *s
 
 /* ---- those that nobody removes ---- */
 
-static bool has_file(const struct backup_list *list, const char *file)
+static bool has_file(const struct backup_list *lists, const char *file)
 {
-	for (size_t i = 0; i < list->count; i++)
-		if (strcmp(list->rows[i].file, file) == 0)
-			return true;
+	for (int kind = 0; kind < BACKUP_KIND_COUNT; kind++)
+		for (size_t i = 0; i < lists[kind].count; i++)
+			if (strcmp(lists[kind].rows[i].file, file) == 0)
+				return true;
 	return false;
 }
 
 /* @start: nobody makes one now, so that what is new was left by a crash. */
-static void sweep(struct server *server, const struct backup_list *list, bool start)
+static void sweep(struct server *server, const struct backup_list *lists, bool start)
 {
 	cleanup_free char *path = backups_directory(server);
 	cleanup_dir DIR *dir = opendir(path);
@@ -234,46 +224,72 @@ static void sweep(struct server *server, const struct backup_list *list, bool st
 		if ((new && !start) || (!new &&name[0] == '.'))
 			continue;
 		/* Those of a lost database can be imported still. */
-		if (!has_file(list, file) && storage_any_guarded(server->storage))
+		if (!has_file(lists, file) && storage_any_guarded(server->storage))
 			continue;
-		if (!has_file(list, file))
+		if (!has_file(lists, file))
 			unlinkat(dirfd(dir), name, 0);
 		else if (new)
 			renameat(dirfd(dir), name, dirfd(dir), file);
 	}
 }
 
+/* Of all owners. */
+static int list_all(struct server *server, struct backup_list lists[static BACKUP_KIND_COUNT],
+		    struct error **error)
+{
+	for (int kind = 0; kind < BACKUP_KIND_COUNT; kind++)
+		if (db_backup_list(server->db, (enum backup_kind)kind, 0, &lists[kind], error) < 0)
+			return -1;
+	return 0;
+}
+
+static void clear_all(struct backup_list lists[static BACKUP_KIND_COUNT])
+{
+	for (int kind = 0; kind < BACKUP_KIND_COUNT; kind++)
+		backup_list_clear(&lists[kind]);
+}
+
 int backups_repair(struct server *server, struct error **error)
 {
-	cleanup_backup_list struct backup_list list = {0};
-	if (db_backup_list(server->db, 0, &list, error) < 0 ||
-	    db_layers_bury(server->db, error) < 0)
+	struct backup_list lists[BACKUP_KIND_COUNT] = {0};
+	int result = list_all(server, lists, error);
+	if (result == 0)
+		result = db_layers_bury(server->db, error);
+	if (result == 0)
+		sweep(server, lists, true);
+	clear_all(lists);
+	if (result < 0)
 		return -1;
-	sweep(server, &list, true);
 	storage_tidy(server);
 	return 0;
 }
 
 void backups_tidy(struct server *server)
 {
-	cleanup_backup_list struct backup_list list = {0};
-	if (db_backup_list(server->db, 0, &list, NULL) == 0)
-		sweep(server, &list, false);
+	struct backup_list lists[BACKUP_KIND_COUNT] = {0};
+	if (list_all(server, lists, NULL) == 0)
+		sweep(server, lists, false);
+	clear_all(lists);
+}
+
+static void expire(struct server *server, const struct backup_row *row)
+{
+	cleanup_error struct error *problem = NULL;
+	if (remove_row(server, row, &problem) < 0)
+		log_event(LOG_LEVEL_WARNING, NULL, "%s", error_message(problem));
+	else
+		log_event(LOG_LEVEL_INFO, NULL, "backup %s has expired", row->name);
 }
 
 void backups_expire(struct server *server, int64_t now)
 {
-	cleanup_backup_list struct backup_list list = {0};
-	if (db_backup_list(server->db, 0, &list, NULL) < 0)
-		return;
-	for (size_t i = 0; i < list.count; i++) {
-		const struct backup_row *row = &list.rows[i];
-		cleanup_error struct error *problem = NULL;
-		if (!row->expires_at || row->expires_at > now)
-			continue;
-		if (remove_row(server, row, &problem) < 0)
-			log_event(LOG_LEVEL_WARNING, NULL, "%s", error_message(problem));
-		else
-			log_event(LOG_LEVEL_INFO, NULL, "backup %s has expired", row->name);
-	}
+	struct backup_list lists[BACKUP_KIND_COUNT] = {0};
+	if (list_all(server, lists, NULL) == 0)
+		for (int kind = 0; kind < BACKUP_KIND_COUNT; kind++)
+			for (size_t i = 0; i < lists[kind].count; i++) {
+				const struct backup_row *row = &lists[kind].rows[i];
+				if (row->expires_at && row->expires_at <= now)
+					expire(server, row);
+			}
+	clear_all(lists);
 }

@@ -6,8 +6,6 @@
 
 #include "backup/internal.h"
 #include "cleanup.h"
-#include "instance/instance.h"
-#include "instance/internal.h"
 #include "log.h"
 #include "memory.h"
 #include "server.h"
@@ -15,7 +13,7 @@
 enum { PIPE_BYTES = 1 << 20 };
 
 struct backup_stream {
-	struct instance *instance;
+	struct backup_owner owner;
 	struct backup_source source;
 	struct pack_process process;
 	int output;
@@ -33,25 +31,25 @@ static int start(struct backup_stream *stream, const struct backup_request *requ
 {
 	int fds[2];
 	stream->open = true;
-	if (backup_source_open(&stream->source, stream->instance, request, error) < 0)
+	if (backup_source_open(&stream->source, &stream->owner, request, error) < 0)
 		return -1;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return error_errno(error, errno, "making a pipe");
 	stream->output = fds[0];
 	cleanup_close int input = fds[1];
 	fcntl(input, F_SETPIPE_SZ, PIPE_BYTES);
-	return pack_process_start(&stream->process, stream->instance->server,
-				  stream->source.request, input, false, error);
+	return pack_process_start(&stream->process, stream->owner.server, stream->source.request,
+				  input, false, error);
 }
 
-struct backup_stream *backup_stream_open(struct instance *instance,
+struct backup_stream *backup_stream_open(const struct backup_owner *owner,
 					 const struct backup_request *request, struct error **error)
 {
-	if (backup_check(instance, request, error) < 0)
+	if (backup_check(owner, request, error) < 0)
 		return NULL;
 	struct backup_stream *stream = memory_alloc(sizeof(*stream));
 	*stream = (struct backup_stream){
-		.instance = instance_ref(instance),
+		.owner = backup_owner_copy(owner),
 		.process = PACK_PROCESS_INIT,
 		.output = -1,
 	};
@@ -74,7 +72,8 @@ ssize_t backup_stream_read(struct backup_stream *stream, void *bytes, size_t siz
 	if (stream->process.pid == 0 ||
 	    pack_process_wait(&stream->process, -1, ignore, NULL, &problem) == 0)
 		return 0;
-	log_event(LOG_LEVEL_ERROR, stream->instance->name, "%s", error_message(problem));
+	log_event(LOG_LEVEL_ERROR, backup_owner_instance(&stream->owner), "%s",
+		  error_message(problem));
 	return -1;
 }
 
@@ -85,6 +84,6 @@ void backup_stream_free(struct backup_stream *stream)
 		backup_source_close(&stream->source);
 	if (stream->output >= 0)
 		close(stream->output);
-	instance_unref(stream->instance);
+	backup_owner_clear(&stream->owner);
 	free(stream);
 }

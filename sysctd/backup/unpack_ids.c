@@ -14,14 +14,14 @@
 #include "cleanup.h"
 #include "memory.h"
 
-json_t *unpack_ids_map(const json_t *config, struct error **error)
+json_t *unpack_ids_map(const json_t *config, const char *key, struct error **error)
 {
-	const char *text = json_string_value(json_object_get(config, "volatile.last_state.idmap"));
+	const char *text = json_string_value(json_object_get(config, key));
 	json_t *map = text && *text ? json_loads(text, 0, NULL) : json_array();
 	if (json_is_array(map))
 		return map;
 	json_decref(map);
-	error_set(error, ERROR_INVALID, "index.yaml: volatile.last_state.idmap is no list");
+	error_set(error, ERROR_INVALID, "index.yaml: %s is no list", key);
 	return NULL;
 }
 
@@ -79,6 +79,25 @@ static size_t change_capability(const json_t *map, char *value, size_t size)
 	return sizeof(struct vfs_cap_data);
 }
 
+int64_t unpack_ids_uid(const json_t *map, int64_t id)
+{
+	return change_id(map, "Isuid", id);
+}
+
+int64_t unpack_ids_gid(const json_t *map, int64_t id)
+{
+	return change_id(map, "Isgid", id);
+}
+
+size_t unpack_ids_attribute(const json_t *map, const char *name, char *value, size_t size)
+{
+	if (strcmp(name, "security.capability") == 0)
+		return change_capability(map, value, size);
+	if (strncmp(name, "system.posix_acl_", strlen("system.posix_acl_")) == 0)
+		change_acl(map, value, size);
+	return size;
+}
+
 static void change_attributes(const json_t *map, struct archive_entry *entry)
 {
 	const char *name;
@@ -90,10 +109,7 @@ static void change_attributes(const json_t *map, struct archive_entry *entry)
 	while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
 		cleanup_free char *copy = memory_alloc(size + 1);
 		memcpy(copy, value, size);
-		if (strncmp(name, "system.posix_acl_", strlen("system.posix_acl_")) == 0)
-			change_acl(map, copy, size);
-		else if (strcmp(name, "security.capability") == 0)
-			size = change_capability(map, copy, size);
+		size = unpack_ids_attribute(map, name, copy, size);
 		archive_entry_xattr_add_entry(changed, name, copy, size);
 	}
 	archive_entry_xattr_clear(entry);
@@ -105,8 +121,8 @@ static void change_attributes(const json_t *map, struct archive_entry *entry)
 
 int unpack_ids_change(const json_t *map, struct archive_entry *entry, struct error **error)
 {
-	int64_t uid = change_id(map, "Isuid", archive_entry_uid(entry));
-	int64_t gid = change_id(map, "Isgid", archive_entry_gid(entry));
+	int64_t uid = unpack_ids_uid(map, archive_entry_uid(entry));
+	int64_t gid = unpack_ids_gid(map, archive_entry_gid(entry));
 	if (uid < 0 || gid < 0)
 		return error_set(error, ERROR_INVALID,
 				 "%s belongs to %lld:%lld, which the backup's id map does not have",

@@ -8,11 +8,19 @@
 
 #include <archive_entry.h>
 #include <jansson.h>
+#include <stdint.h>
 
 #include "error.h"
 
-/* The map of a container's or snapshot's "config": an array, to be freed; empty: none is needed. */
-json_t *unpack_ids_map(const json_t *config, struct error **error);
+/* The map that @key of a "config" tells: an array, to be freed; empty: none is needed. */
+json_t *unpack_ids_map(const json_t *config, const char *key, struct error **error);
+
+/* What an id of the disk is in the container; -1: there is no such one. */
+int64_t unpack_ids_uid(const json_t *map, int64_t id);
+int64_t unpack_ids_gid(const json_t *map, int64_t id);
+
+/* Changes the ids in the value of an extended attribute, in place; its size then. */
+size_t unpack_ids_attribute(const json_t *map, const char *name, char *value, size_t size);
 
 /* Changes owners and attributes. ERROR_INVALID for an id that is not in the map. */
 int unpack_ids_change(const json_t *map, struct archive_entry *entry, struct error **error);

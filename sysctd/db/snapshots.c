@@ -229,6 +229,8 @@ int db_snapshot_any_schedule(struct db *db, bool *any, struct error **error)
 	static const char sql[] =
 		"SELECT 1 FROM instances_config WHERE key = 'snapshots.schedule' AND value <> ''"
 		" UNION ALL SELECT 1 FROM profiles_config"
+		" WHERE key = 'snapshots.schedule' AND value <> ''"
+		" UNION ALL SELECT 1 FROM storage_volumes_config"
 		" WHERE key = 'snapshots.schedule' AND value <> '' LIMIT 1";
 	int64_t number;
 	cleanup_reader struct reader reader = {0};
@@ -239,15 +241,17 @@ int db_snapshot_any_schedule(struct db *db, bool *any, struct error **error)
 	return found < 0 ? -1 : 0;
 }
 
-int db_snapshot_next_expiry(struct db *db, int64_t *time, struct error **error)
+int db_snapshot_next_expiry(struct db *db, int64_t after, int64_t *time, struct error **error)
 {
-	static const char sql[] = "SELECT expires_at FROM instances_snapshots WHERE expires_at > 0"
+	static const char sql[] = "SELECT expires_at FROM instances_snapshots WHERE expires_at > ?1"
 				  " ORDER BY expires_at LIMIT 1";
 	cleanup_reader struct reader reader = {0};
 	*time = 0;
 	if (reader_open(db, &reader, error) < 0)
 		return -1;
-	return query_find_number(reader.connection, sql, NO_VALUES, time, error) < 0 ? -1 : 0;
+	return query_find_number(reader.connection, sql, VALUES(NUMBER(after)), time, error) < 0
+		       ? -1
+		       : 0;
 }
 
 int db_snapshot_rename(struct db *db, const struct snapshot_row *snapshot, const char *name,

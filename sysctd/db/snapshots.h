@@ -59,11 +59,11 @@ int db_snapshots_copy(struct db *db, int64_t from, int64_t to, struct error **er
 /* Stores description and expires_at of the snapshot row->id. */
 int db_snapshot_update(struct db *db, const struct snapshot_row *row, struct error **error);
 
-/* Whether any instance or profile has snapshots.schedule. */
+/* Whether any instance, profile or volume has snapshots.schedule. */
 int db_snapshot_any_schedule(struct db *db, bool *any, struct error **error);
 
-/* The earliest time at which one expires; 0: none does. */
-int db_snapshot_next_expiry(struct db *db, int64_t *time, struct error **error);
+/* The earliest time after @after at which one expires; 0: none does. */
+int db_snapshot_next_expiry(struct db *db, int64_t after, int64_t *time, struct error **error);
 int db_snapshot_rename(struct db *db, const struct snapshot_row *snapshot, const char *name,
 		       struct error **error);
 

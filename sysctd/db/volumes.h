@@ -82,6 +82,10 @@ int db_volume_snapshot_create(struct db *db, struct volume_snapshot_row *row, st
 /* Stores name, description, expires_at and layer_id of the snapshot row->id. ERROR_EXISTS. */
 int db_volume_snapshot_update(struct db *db, const struct volume_snapshot_row *row,
 			      struct error **error);
+
+/* The earliest time after @after at which one expires; 0: none does. */
+int db_volume_snapshot_next_expiry(struct db *db, int64_t after, int64_t *time,
+				   struct error **error);
 int db_volume_snapshot_delete(struct db *db, int64_t id, struct error **error);
 
 #endif

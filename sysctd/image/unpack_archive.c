@@ -290,7 +290,7 @@ static int unpack_entries(struct unpacker *unpacker, struct error **error)
 		return write_error(unpacker, "directories", error);
 	if (unpack_attributes_apply(&unpacker->attributes, error) < 0)
 		return -1;
-	if (unpacker->counts->entries == 0)
+	if (unpacker->counts->entries == 0 && !unpacker->filter)
 		return error_set(error, ERROR_INVALID, "the archive is empty");
 	return 0;
 }

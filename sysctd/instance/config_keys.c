@@ -103,27 +103,6 @@ static int validate_environment(const char *name, const char *value, struct erro
 	return 0;
 }
 
-static int validate_expiry(const char *name, const char *value, struct error **error)
-{
-	int64_t ignored;
-	(void)name;
-	return expiry_add(value, 0, &ignored, error);
-}
-
-static int validate_pattern(const char *name, const char *value, struct error **error)
-{
-	(void)name;
-	cleanup_free char *example = snapshot_pattern_expand(value, 0, 0, error);
-	return example ? snapshot_check_name(example, error) : -1;
-}
-
-static int validate_schedule(const char *name, const char *value, struct error **error)
-{
-	struct schedule ignored;
-	(void)name;
-	return schedule_parse(value, &ignored, error);
-}
-
 static int validate_privileged(const char *name, const char *value, struct error **error)
 {
 	bool privileged;
@@ -179,17 +158,18 @@ static const struct config_key table[] = {
 	 "Whether the instance has an id range that it shares with no other. Only `true`."},
 	{"security.privileged", CONFIG_TYPE_BOOL, ANYWHERE, false, false, "false",
 	 validate_privileged, "Whether the instance's root is the host's. Only `false`."},
-	{"snapshots.expiry", CONFIG_TYPE_STRING, ANYWHERE, true, false, NULL, validate_expiry,
+	{"snapshots.expiry", CONFIG_TYPE_STRING, ANYWHERE, true, false, NULL, snapshot_check_key,
 	 "How long new snapshots are kept: `30M`, `2H`, `3d`, `4w`, `5m`, `6y`, or several of "
 	 "these. "
 	 "Unset: until they are deleted."},
 	{"snapshots.expiry.manual", CONFIG_TYPE_STRING, ANYWHERE, true, false, NULL,
-	 validate_expiry, "The same for snapshots that are not taken by the schedule."},
-	{"snapshots.pattern", CONFIG_TYPE_STRING, ANYWHERE, true, false, "snap%d", validate_pattern,
+	 snapshot_check_key, "The same for snapshots that are not taken by the schedule."},
+	{"snapshots.pattern", CONFIG_TYPE_STRING, ANYWHERE, true, false, "snap%d",
+	 snapshot_check_key,
 	 "Name of snapshots that are given none. `%d` is a number, `{{ creation_date }}` the time, "
 	 "and "
 	 "`{{ creation_date|date:'2006-01-02' }}` the time in that layout."},
-	{"snapshots.schedule", CONFIG_TYPE_STRING, ANYWHERE, true, false, NULL, validate_schedule,
+	{"snapshots.schedule", CONFIG_TYPE_STRING, ANYWHERE, true, false, NULL, snapshot_check_key,
 	 "When snapshots are taken: `minute hour day month weekday` as in crontab(5), in local "
 	 "time, "
 	 "or words: `@hourly`, `@daily`, `@midnight`, `@weekly`, `@monthly`, `@annually`, "

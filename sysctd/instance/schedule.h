@@ -1,7 +1,8 @@
-/* Times and names of snapshots: when one is due, when it expires, what it may be called. Pure functions. */
+/* Times and names of snapshots of instances and volumes: when one is due, when it expires, what it may be called. Pure functions. */
 #ifndef SYSCT_INSTANCE_SCHEDULE_H
 #define SYSCT_INSTANCE_SCHEDULE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,6 +39,24 @@ bool schedule_matches(const struct schedule *schedule, const struct tm *time);
  * S for seconds. @from, @result: nanoseconds since the epoch. "" is 0: never.
  */
 int expiry_add(const char *text, int64_t from, int64_t *result, struct error **error);
+
+/* A value of snapshots.schedule, .expiry, .expiry.manual or .pattern. */
+int snapshot_check_key(const char *key, const char *value, struct error **error);
+
+/**
+ * snapshot_expiry - when one that is taken at @from expires by the configuration.
+ * @scheduled: by the clock, so that snapshots.expiry.manual is not for it.
+ */
+int snapshot_expiry(const json_t *config, bool scheduled, int64_t from, int64_t *result,
+		    struct error **error);
+
+/**
+ * snapshot_make_name - by snapshots.pattern, or snap0, snap1 and so on.
+ * @taken: names of those that there are: a number is one more than the highest, so that a name is not soon
+ * used for another. Without one in the pattern, it is added where the name is taken. The caller frees it.
+ */
+char *snapshot_make_name(const json_t *config, const char *const *taken, size_t count, int64_t time,
+			 struct error **error);
 
 /* Letters, digits, "-", "_", ".", ":", "+", "@", at most 63, not "." at the head. */
 int snapshot_check_name(const char *name, struct error **error);

@@ -14,14 +14,13 @@
 #include "cleanup.h"
 #include "db/backups.h"
 #include "db/snapshots.h"
+#include "db/volumes.h"
 #include "instance/config_keys.h"
 #include "instance/config_keys_values.h"
 #include "instance/internal.h"
 #include "instance/schedule.h"
-#include "instance/snapshots.h"
-#include "log.h"
+#include "instance/scheduler_jobs.h"
 #include "memory.h"
-#include "operation.h"
 #include "server.h"
 
 enum { MINUTE = 60, MOST_SLEEP = 3600 /* seconds: the clock may be set */ };
@@ -33,58 +32,8 @@ struct scheduler {
 	pthread_t thread;
 	int wake; /* eventfd(2) */
 	atomic_bool stopping;
+	struct scheduler_jobs *jobs;
 };
-
-/* ---- operations ---- */
-
-struct job {
-	struct instance *instance;
-	char *name; /* of a snapshot to remove; NULL: one is taken */
-};
-
-static void job_free(void *data)
-{
-	struct job *job = data;
-	instance_unref(job->instance);
-	free(job->name);
-	free(job);
-}
-
-static int run_job(struct operation *operation, void *data, struct error **error)
-{
-	struct job *job = data;
-	cleanup_snapshot_row struct snapshot_row taken = {0};
-	const struct snapshot_request request = {.scheduled = true, .expires_at = -1};
-	(void)operation;
-	int result = job->name ? instance_snapshot_delete(job->instance, job->name, error)
-			       : instance_snapshot(job->instance, &request, &taken, error);
-	if (result < 0)
-		log_event(LOG_LEVEL_WARNING, job->instance->name, "snapshot by schedule: %s",
-			  error_message(*error));
-	return result;
-}
-
-static void start_job(struct instance *instance, const char *name)
-{
-	cleanup_error struct error *error = NULL;
-	struct operation *operation = NULL;
-	struct job *job = memory_alloc(sizeof(*job));
-	*job = (struct job){instance_ref(instance), name ? memory_strdup(name) : NULL};
-	cleanup_free char *url = memory_printf("/1.0/instances/%s", instance->name);
-	struct operation_spec spec = {
-		.class = OPERATION_TASK,
-		.description = name ? "Deleting snapshot" : "Snapshotting instance",
-		.resources = json_pack("{s:[s]}", "instances", url),
-		.run = run_job,
-		.data = job,
-		.destroy = job_free,
-	};
-	if (operation_run(instance->server->operations, &spec, &operation, &error) < 0)
-		log_event(LOG_LEVEL_WARNING, instance->name, "snapshot by schedule: %s",
-			  error_message(error));
-	else
-		operation_unref(operation);
-}
 
 /* ---- what is due ---- */
 
@@ -115,28 +64,70 @@ static bool is_due(struct instance *instance, const struct tm *time)
 	return due;
 }
 
+struct look {
+	struct scheduler *scheduler;
+	struct tm local; /* in which schedules are told */
+	int64_t now;
+};
+
 static void look_at(struct instance *instance, void *data)
 {
-	if (is_due(instance, data))
-		start_job(instance, NULL);
+	const struct look *look = data;
+	if (is_due(instance, &look->local))
+		scheduler_jobs_instance(look->scheduler->jobs, instance, NULL);
 }
 
-static void take_due(struct server *server, time_t now)
+static void look_at_volumes(struct scheduler *scheduler, const struct tm *time)
 {
-	struct tm local;
-	localtime_r(&now, &local);
-	instance_registry_each(server, look_at, &local);
+	cleanup_volume_list struct volume_list list = {0};
+	struct schedule schedule;
+	if (db_volume_list(scheduler->server->db, NULL, &list, NULL) < 0)
+		return;
+	for (size_t i = 0; i < list.count; i++) {
+		const char *text = config_get(list.rows[i].config, "snapshots.schedule");
+		if (text && schedule_parse(text, &schedule, NULL) == 0 &&
+		    schedule_matches(&schedule, time))
+			scheduler_jobs_volume(scheduler->jobs, &list.rows[i], NULL);
+	}
+}
+
+static void take_due(struct scheduler *scheduler, time_t now)
+{
+	struct look look = {.scheduler = scheduler};
+	localtime_r(&now, &look.local);
+	instance_registry_each(scheduler->server, look_at, &look);
+	look_at_volumes(scheduler, &look.local);
 }
 
 static void expire(struct instance *instance, void *data)
 {
-	const int64_t *now = data;
+	const struct look *look = data;
 	cleanup_snapshot_list struct snapshot_list list = {0};
 	if (db_snapshot_list(instance->server->db, instance->id, &list, NULL) < 0)
 		return;
 	for (size_t i = 0; i < list.count; i++)
-		if (list.rows[i].expires_at && list.rows[i].expires_at <= *now)
-			start_job(instance, list.rows[i].name);
+		if (list.rows[i].expires_at && list.rows[i].expires_at <= look->now)
+			scheduler_jobs_instance(look->scheduler->jobs, instance, &list.rows[i]);
+}
+
+static void expire_of_volume(struct scheduler *scheduler, const struct volume_row *volume,
+			     int64_t now)
+{
+	cleanup_volume_snapshot_list struct volume_snapshot_list list = {0};
+	if (db_volume_snapshot_list(scheduler->server->db, volume->id, &list, NULL) < 0)
+		return;
+	for (size_t i = 0; i < list.count; i++)
+		if (list.rows[i].expires_at && list.rows[i].expires_at <= now)
+			scheduler_jobs_volume(scheduler->jobs, volume, &list.rows[i]);
+}
+
+static void expire_of_volumes(struct scheduler *scheduler, int64_t now)
+{
+	cleanup_volume_list struct volume_list list = {0};
+	if (db_volume_list(scheduler->server->db, NULL, &list, NULL) < 0)
+		return;
+	for (size_t i = 0; i < list.count; i++)
+		expire_of_volume(scheduler, &list.rows[i], now);
 }
 
 void scheduler_started(struct instance *instance)
@@ -144,7 +135,7 @@ void scheduler_started(struct instance *instance)
 	bool any = false;
 	if (db_snapshot_any_schedule(instance->server->db, &any, NULL) == 0 && any &&
 	    is_due(instance, NULL))
-		start_job(instance, NULL);
+		scheduler_jobs_instance(instance->server->scheduler->jobs, instance, NULL);
 }
 
 /* ---- the thread ---- */
@@ -158,27 +149,42 @@ static int64_t until(int64_t wait, int64_t expiry, int64_t now)
 	return wait < 0 || left < wait ? left : wait;
 }
 
-/* Seconds until something is to be done; -1: nothing is. */
-static int next_wait(struct server *server)
+typedef int (*next_expiry)(struct db *db, int64_t after, int64_t *time, struct error **error);
+
+/* Seconds until something is to be done; -1: nothing is. @looked: what expired until then was seen. */
+static int next_wait(struct scheduler *scheduler, int64_t looked)
 {
+	static const next_expiry kinds[] = {db_snapshot_next_expiry, db_volume_snapshot_next_expiry,
+					    db_backup_next_expiry};
+	struct db *db = scheduler->server->db;
 	int64_t expiry = 0, now = db_now(), wait = -1;
 	bool any = false;
-	if (db_snapshot_any_schedule(server->db, &any, NULL) == 0 && any)
+	if (db_snapshot_any_schedule(db, &any, NULL) == 0 && any)
 		wait = MINUTE - now / NANOSECONDS % MINUTE;
-	if (db_snapshot_next_expiry(server->db, &expiry, NULL) == 0)
-		wait = until(wait, expiry, now);
-	if (db_backup_next_expiry(server->db, &expiry, NULL) == 0)
-		wait = until(wait, expiry, now);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (kinds[i](db, looked, &expiry, NULL) == 0)
+			wait = until(wait, expiry, now);
+	wait = until(wait, scheduler_jobs_next(scheduler->jobs), now);
 	return (int)(wait > MOST_SLEEP ? MOST_SLEEP : wait);
 }
 
-static void expire_all(struct server *server)
+static bool is_past(next_expiry next, struct db *db, int64_t now)
 {
-	int64_t expiry = 0, now = db_now();
-	if (db_snapshot_next_expiry(server->db, &expiry, NULL) == 0 && expiry && expiry <= now)
-		instance_registry_each(server, expire, &now);
-	if (db_backup_next_expiry(server->db, &expiry, NULL) == 0 && expiry && expiry <= now)
+	int64_t expiry = 0;
+	return next(db, 0, &expiry, NULL) == 0 && expiry && expiry <= now;
+}
+
+static void expire_all(struct scheduler *scheduler, int64_t now)
+{
+	struct server *server = scheduler->server;
+	struct look look = {.scheduler = scheduler, .now = now};
+	if (is_past(db_snapshot_next_expiry, server->db, now))
+		instance_registry_each(server, expire, &look);
+	if (is_past(db_volume_snapshot_next_expiry, server->db, now))
+		expire_of_volumes(scheduler, now);
+	if (is_past(db_backup_next_expiry, server->db, now))
 		backups_expire(server, now);
+	scheduler_jobs_forget(scheduler->jobs, now);
 }
 
 static void *run(void *data)
@@ -186,11 +192,12 @@ static void *run(void *data)
 	struct scheduler *scheduler = data;
 	struct server *server = scheduler->server;
 	time_t done = time(NULL) / MINUTE;
+	int64_t looked = 0;
 	while (!scheduler->stopping) {
 		struct pollfd event = {.fd = scheduler->wake, .events = POLLIN};
 		uint64_t count;
 		bool any = false;
-		int wait = next_wait(server);
+		int wait = next_wait(scheduler, looked);
 		if (poll(&event, 1, wait < 0 ? -1 : wait * 1000) > 0 &&
 		    read(scheduler->wake, &count, sizeof(count)) < 0)
 			continue;
@@ -199,9 +206,10 @@ static void *run(void *data)
 			break;
 		if (now / MINUTE != done && db_snapshot_any_schedule(server->db, &any, NULL) == 0 &&
 		    any)
-			take_due(server, now);
+			take_due(scheduler, now);
 		done = now / MINUTE;
-		expire_all(server);
+		looked = db_now();
+		expire_all(scheduler, looked);
 	}
 	return NULL;
 }
@@ -213,6 +221,7 @@ struct scheduler *scheduler_create(struct server *server, struct error **error)
 		.server = server,
 		.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 	};
+	scheduler->jobs = scheduler_jobs_create(server, scheduler);
 	int problem = scheduler->wake < 0
 			      ? errno
 			      : pthread_create(&scheduler->thread, NULL, run, scheduler);
@@ -220,17 +229,21 @@ struct scheduler *scheduler_create(struct server *server, struct error **error)
 		return scheduler;
 	error_errno(error, problem, "starting the thread of schedules");
 	cleanup_close_fd(&scheduler->wake);
+	scheduler_jobs_free(scheduler->jobs);
 	free(scheduler);
 	return NULL;
 }
 
-void scheduler_free(struct scheduler *scheduler)
+void scheduler_stop(struct scheduler *scheduler)
 {
-	if (!scheduler)
-		return;
 	scheduler->stopping = true;
 	scheduler_wake(scheduler);
 	pthread_join(scheduler->thread, NULL);
+}
+
+void scheduler_free(struct scheduler *scheduler)
+{
+	scheduler_jobs_free(scheduler->jobs);
 	close(scheduler->wake);
 	free(scheduler);
 }

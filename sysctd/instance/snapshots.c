@@ -1,7 +1,6 @@
 /* See snapshots.h: taking, naming and removing them. */
 #include "instance/snapshots.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,67 +29,16 @@ void snapshot_publish(struct instance *instance, const char *action, const char 
 
 /* ---- taking one ---- */
 
-/* The number behind @prefix and before @suffix; -1 where the name is not so. */
-static int64_t number_in(const char *name, const char *prefix, const char *suffix)
-{
-	char *end;
-	size_t length = strlen(prefix);
-	if (strncmp(name, prefix, length) != 0 || !isdigit((unsigned char)name[length]))
-		return -1;
-	unsigned long number = strtoul(name + length, &end, 10);
-	return strcmp(end, suffix) == 0 && number < 1000000000 ? (int64_t)number : -1;
-}
-
-/* One more than the highest there is, so that a name is not soon used for another. */
-static char *number_name(const struct snapshot_list *list, const char *prefix, const char *suffix)
-{
-	int64_t next = 0;
-	for (size_t i = 0; i < list->count; i++) {
-		int64_t number = number_in(list->rows[i].name, prefix, suffix);
-		next = number >= next ? number + 1 : next;
-	}
-	return memory_printf("%s%u%s", prefix, (unsigned)next, suffix);
-}
-
-static bool is_taken(const struct snapshot_list *list, const char *name)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (strcmp(list->rows[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-/* Without a number in the pattern, one is added where the name is taken. */
-static char *make_name(struct server *server, int64_t id, const char *pattern, int64_t now,
+static char *make_name(struct server *server, int64_t id, const json_t *config, int64_t now,
 		       struct error **error)
 {
 	cleanup_snapshot_list struct snapshot_list list = {0};
-	const char *number = strstr(pattern, "%d");
-	cleanup_free char *before =
-		memory_strndup(pattern, number ? (size_t)(number - pattern) : strlen(pattern));
-	cleanup_free char *prefix = snapshot_pattern_expand(before, now, 0, error);
-	cleanup_free char *suffix =
-		prefix ? snapshot_pattern_expand(number ? number + 2 : "", now, 0, error) : NULL;
-	if (!suffix || db_snapshot_list(server->db, id, &list, error) < 0)
+	if (db_snapshot_list(server->db, id, &list, error) < 0)
 		return NULL;
-	if (number)
-		return number_name(&list, prefix, suffix);
-	if (!is_taken(&list, prefix))
-		return memory_strdup(prefix);
-	cleanup_free char *numbered = memory_printf("%s-", prefix);
-	return number_name(&list, numbered, "");
-}
-
-static int set_expiry(const json_t *config, const struct snapshot_request *request,
-		      struct snapshot_row *taken, struct error **error)
-{
-	const char *manual = config_get(config, "snapshots.expiry.manual");
-	const char *usual = config_get(config, "snapshots.expiry");
-	const char *text = !request->scheduled && manual && *manual ? manual : usual;
-	taken->expires_at = request->expires_at;
-	return request->expires_at >= 0
-		       ? 0
-		       : expiry_add(text ? text : "", taken->created_at, &taken->expires_at, error);
+	cleanup_free const char **names = memory_alloc((list.count + 1) * sizeof(*names));
+	for (size_t i = 0; i < list.count; i++)
+		names[i] = list.rows[i].name;
+	return snapshot_make_name(config, names, list.count, now, error);
 }
 
 /* Name and times. */
@@ -104,16 +52,15 @@ static int describe(struct instance *instance, const struct snapshot_request *re
 	if (db_instance_get_by_id(server->db, instance->id, &row, error) < 0 ||
 	    instance_expand(server, &row, &config, NULL, error) < 0)
 		return -1;
-	const char *pattern = config_get(config, "snapshots.pattern");
 	taken->created_at = db_now();
 	taken->description = memory_strdup(request->description ? request->description : "");
-	taken->name =
-		name ? memory_strdup(name)
-		     : make_name(server, instance->id, pattern && *pattern ? pattern : "snap%d",
-				 taken->created_at, error);
+	taken->name = name ? memory_strdup(name)
+			   : make_name(server, instance->id, config, taken->created_at, error);
 	int result = taken->name ? snapshot_check_name(taken->name, error) : -1;
-	if (result == 0)
-		result = set_expiry(config, request, taken, error);
+	taken->expires_at = request->expires_at;
+	if (result == 0 && request->expires_at < 0)
+		result = snapshot_expiry(config, request->scheduled, taken->created_at,
+					 &taken->expires_at, error);
 	json_decref(config);
 	return result;
 }

@@ -60,6 +60,37 @@ static int tree_clone(const char *from, const char *path, struct error **error)
 	return problem ? fail(problem, error, "copying to subvolume", tree) : 0;
 }
 
+/* A subvolume inside would be an empty directory in what is sent. */
+static int check_alone(const char *tree, struct error **error)
+{
+	struct btrfs_util_subvolume_iterator *iterator;
+	cleanup_free char *path = NULL;
+	enum btrfs_util_error problem = btrfs_util_create_subvolume_iterator(tree, 0, 0, &iterator);
+	if (problem)
+		return fail(problem, error, "looking for subvolumes in", tree);
+	problem = btrfs_util_subvolume_iterator_next(iterator, &path, NULL);
+	btrfs_util_destroy_subvolume_iterator(iterator);
+	if (problem == BTRFS_UTIL_ERROR_STOP_ITERATION)
+		return 0;
+	if (problem)
+		return fail(problem, error, "looking for subvolumes in", tree);
+	return error_set(error, ERROR_UNSUPPORTED,
+			 "it has a subvolume of its own, /%s: export it without "
+			 "--optimized-storage",
+			 path);
+}
+
+static int tree_freeze(const char *from, const char *path, struct error **error)
+{
+	cleanup_free char *source = memory_printf("%s/rootfs", from);
+	cleanup_free char *tree = memory_printf("%s/rootfs", path);
+	if (check_alone(source, error) < 0)
+		return -1;
+	enum btrfs_util_error problem = btrfs_util_create_snapshot(
+		source, tree, BTRFS_UTIL_CREATE_SNAPSHOT_READ_ONLY, NULL, NULL);
+	return problem ? fail(problem, error, "copying to subvolume", tree) : 0;
+}
+
 /* "-m single" as several words. */
 static void add_words(const char **arguments, size_t *count, char *words)
 {
@@ -118,6 +149,7 @@ const struct storage_driver storage_btrfs = {
 	.check = check,
 	.tree_create = tree_create,
 	.tree_clone = tree_clone,
+	.tree_freeze = tree_freeze,
 	.make = make,
 	.mount = mount_device,
 	.prepare = btrfs_quota_enable,

@@ -32,6 +32,9 @@ struct storage_driver {
 	int (*tree_create)(const char *path, struct error **error);
 	/* Makes "rootfs" in @path from the one in @from, at once; NULL: file by file (tree_copy.h). */
 	int (*tree_clone)(const char *from, const char *path, struct error **error);
+	/* Makes "rootfs" in @path the same as in @from, for reading only, to be sent; NULL: the driver has no
+	 * format of its own for backups. */
+	int (*tree_freeze)(const char *from, const char *path, struct error **error);
 	/* For pools on a file of ours or a block device: makes the file system, and mounts it. NULL:
 	 * the source is a directory. */
 	int (*make)(const char *device, const char *options, bool wipe, struct error **error);

@@ -80,6 +80,12 @@ bool storage_clones(const char *driver)
 	return functions && functions->tree_clone;
 }
 
+bool storage_sends(const char *driver)
+{
+	const struct storage_driver *functions = storage_driver_find(driver, NULL);
+	return functions && functions->tree_freeze;
+}
+
 /* ---- making ---- */
 
 /* Whether what is done there is on the disk before what the database does after it. Of journals that is so;
@@ -265,6 +271,23 @@ int storage_layer_clone(struct storage *storage, const struct layer_place *place
 	cleanup_free char *from = storage_layer_path(storage, source);
 	cleanup_free char *path = begin(storage, place, &driver, error);
 	return path ? end(driver->tree_clone(from, path, error), path, place, error) : -1;
+}
+
+int storage_layer_freeze(struct storage *storage, const struct layer_place *place,
+			 const struct layer_row *source, struct error **error)
+{
+	const struct storage_driver *driver;
+	cleanup_free char *from = storage_layer_path(storage, source);
+	cleanup_free char *path = begin(storage, place, &driver, error);
+	return path ? end(driver->tree_freeze(from, path, error), path, place, error) : -1;
+}
+
+int storage_layer_bare(struct storage *storage, const struct layer_place *place,
+		       struct error **error)
+{
+	const struct storage_driver *driver;
+	cleanup_free char *path = begin(storage, place, &driver, error);
+	return path ? 0 : -1;
 }
 
 int storage_layer_duplicate(struct storage *storage, const struct layer_place *place,

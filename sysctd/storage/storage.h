@@ -85,6 +85,14 @@ struct tree_copy *storage_layer_copy(struct storage *storage, const struct layer
 int storage_layer_clone(struct storage *storage, const struct layer_place *place,
 			const struct layer_row *source, struct error **error);
 
+/* Whether backups can be in a format of the driver's own, and what that needs: one that is there for reading only,
+ * and goes by storage_layer_abort(); and a directory for one, to receive into. */
+bool storage_sends(const char *driver);
+int storage_layer_freeze(struct storage *storage, const struct layer_place *place,
+			 const struct layer_row *source, struct error **error);
+int storage_layer_bare(struct storage *storage, const struct layer_place *place,
+		       struct error **error);
+
 /* Whichever of the two, to the end, of one that nobody writes to; it is on the disk then. */
 int storage_layer_duplicate(struct storage *storage, const struct layer_place *place,
 			    const struct layer_row *source, struct error **error);

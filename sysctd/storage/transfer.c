@@ -19,7 +19,11 @@ struct made {
 	struct layer_row row; /* the directory as it is named in the end */
 	bool given;	      /* its row is the caller's */
 	bool committed;
+	int below; /* so many layers */
 };
+
+/* Like MOST_LAYERS of branch.c: what comes then begins anew. */
+enum { MOST_BELOW = 200 };
 
 struct transfer {
 	struct server *server;
@@ -28,6 +32,7 @@ struct transfer {
 	struct made *made;
 	int count, base;	    /* so many of them were there before */
 	unsigned long long written; /* of those before */
+	bool rounded;
 };
 
 struct transfer *transfer_new(struct server *server, const struct object_row *pool,
@@ -71,6 +76,8 @@ static int copy(struct transfer *transfer, int source, int target, bool onto, st
 	cleanup_tree_copy struct tree_copy *tree = tree_copy_new(source, target);
 	if (onto)
 		tree_copy_onto(tree);
+	if (transfer->rounded)
+		tree_copy_rounded(tree);
 	tree_copy_watch(tree, watch, transfer);
 	if (tree_copy_run(tree, error) < 0)
 		return -1;
@@ -98,11 +105,40 @@ void transfer_base(struct transfer *transfer, const struct layer_list *chain)
 	transfer->count = transfer->base = (int)chain->count;
 	for (size_t i = 0; i < chain->count; i++) {
 		struct made *made = &transfer->made[chain->count - 1 - i];
-		*made = (struct made){.row = chain->rows[i], .given = true, .committed = true};
+		*made = (struct made){.row = chain->rows[i],
+				      .given = true,
+				      .committed = true,
+				      .below = (int)(chain->count - 1 - i)};
 		made->row.pool = transfer->pool->name;
 		made->row.directory = memory_strdup(chain->rows[i].directory);
 		made->row.image = chain->rows[i].image ? memory_strdup(chain->rows[i].image) : NULL;
 	}
+}
+
+static struct made *add(struct transfer *transfer, const char *directory)
+{
+	transfer->made = memory_realloc(transfer->made,
+					(size_t)(transfer->count + 1) * sizeof(*transfer->made));
+	struct made *made = &transfer->made[transfer->count++];
+	*made = (struct made){
+		.row.pool = transfer->pool->name,
+		.row.directory =
+			directory ? memory_strdup(directory) : storage_new_layer_directory(),
+		.given = directory,
+	};
+	return made;
+}
+
+void transfer_adopt(struct transfer *transfer, const char *directory, bool given)
+{
+	struct made *made = add(transfer, directory);
+	made->given = given;
+	made->row.flat = true;
+}
+
+void transfer_rounded(struct transfer *transfer)
+{
+	transfer->rounded = true;
 }
 
 static int open_tree_of(struct transfer *transfer, const struct made *made, struct error **error)
@@ -120,10 +156,10 @@ static int open_above(struct transfer *transfer, const struct made *made, struct
 	struct storage *storage = transfer->server->storage;
 	cleanup_free char *path =
 		storage_new_path(storage, transfer->pool->name, made->row.directory);
-	size_t count = (size_t)(made - transfer->made);
+	size_t count = (size_t)made->below;
 	struct layer_list chain = {memory_alloc(count * sizeof(struct layer_row)), count};
 	for (size_t i = 0; i < count; i++)
-		chain.rows[i] = pending(&transfer->made[count - 1 - i]);
+		chain.rows[i] = pending(made - 1 - i);
 	int fd = storage_view_open_above(storage, &chain, path, error);
 	for (size_t i = 0; i < count; i++)
 		free(chain.rows[i].directory);
@@ -137,10 +173,11 @@ static int make(struct transfer *transfer, struct made *made, bool *onto, struct
 	struct storage *storage = transfer->server->storage;
 	const struct layer_place place = {transfer->pool->kind, transfer->pool->name,
 					  made->row.directory};
-	bool first = made == transfer->made;
 	bool stacks = storage_stacks(place.driver);
+	bool first = made == transfer->made || (stacks && made[-1].below + 1 >= MOST_BELOW);
 	*onto = !first && (stacks || storage_clones(place.driver));
 	made->row.flat = first || !stacks;
+	made->below = made->row.flat ? 0 : made[-1].below + 1;
 	if (!*onto)
 		return storage_layer_empty(storage, &place, error) < 0
 			       ? -1
@@ -158,15 +195,7 @@ int transfer_add(struct transfer *transfer, const struct layer_list *chain, cons
 		 struct error **error)
 {
 	bool onto = false;
-	transfer->made = memory_realloc(transfer->made,
-					(size_t)(transfer->count + 1) * sizeof(*transfer->made));
-	struct made *made = &transfer->made[transfer->count++];
-	*made = (struct made){
-		.row.pool = transfer->pool->name,
-		.row.directory =
-			directory ? memory_strdup(directory) : storage_new_layer_directory(),
-		.given = directory,
-	};
+	struct made *made = add(transfer, directory);
 	int source = storage_view_open(transfer->server->storage, chain, error);
 	if (source < 0)
 		return -1;

@@ -27,6 +27,13 @@ void transfer_base(struct transfer *transfer, const struct layer_list *chain);
 int transfer_add(struct transfer *transfer, const struct layer_list *chain, const char *directory,
 		 struct error **error);
 
+/* A flat layer that is there already as ".new-", and that the next one is to share with; it is committed, and goes
+ * when it is not, like those that were added. @given: its row is the caller's. */
+void transfer_adopt(struct transfer *transfer, const char *directory, bool given);
+
+/* Times of the sources may have been rounded: tree_copy_rounded(). */
+void transfer_rounded(struct transfer *transfer);
+
 /* An empty layer above the last one, of a driver that stacks, for an instance; it is the caller's, as
  * after storage_layer_above(). */
 int transfer_above(struct transfer *transfer, const char *directory, uint32_t id_base,

@@ -60,7 +60,8 @@ struct tree_copy {
 	void *distrusted;    /* in the next one; by inode, as a file may have other names */
 	struct timespec now; /* when the run, or what tree_copy_protect() did for it, began */
 	bool protecting;
-	bool onto; /* the target was not empty */
+	bool onto;    /* the target was not empty */
+	bool rounded; /* times tell less of the source */
 	bool (*watch)(void *data, unsigned long long written);
 	void *watch_data;
 	unsigned long long written;
@@ -280,6 +281,15 @@ static bool is_mounted(const struct place *place, const char *name)
 	       there.stx_mnt_id != place->copy->mount;
 }
 
+/* The target has it from another run of another copy. */
+static bool is_there(const struct place *place, const char *name, const struct stat *status)
+{
+	return tree_copy_same(place->from, place->to, name, status) &&
+	       (!place->copy->rounded || !S_ISREG(status->st_mode) ||
+		status->st_mtim.tv_nsec != 0 ||
+		tree_copy_same_bytes(place->from, place->to, name, status->st_size));
+}
+
 static int copy_entry(const struct place *place, const char *name, struct error **error)
 {
 	struct stat status;
@@ -293,7 +303,7 @@ static int copy_entry(const struct place *place, const char *name, struct error 
 		return 0;
 	bool same = note(place->copy, path, &status);
 	if (place->copy->onto && !S_ISDIR(status.st_mode))
-		same = same || tree_copy_same(place->from, place->to, name, &status);
+		same = same || is_there(place, name, &status);
 	return S_ISDIR(status.st_mode) ? copy_directory(place, name, path, &status, error)
 				       : copy_other(place, name, path, &status, same, error);
 }
@@ -342,6 +352,11 @@ struct tree_copy *tree_copy_new(int source, int target)
 void tree_copy_onto(struct tree_copy *copy)
 {
 	copy->onto = true;
+}
+
+void tree_copy_rounded(struct tree_copy *copy)
+{
+	copy->rounded = true;
 }
 
 void tree_copy_watch(struct tree_copy *copy, bool (*watch)(void *data, unsigned long long written),

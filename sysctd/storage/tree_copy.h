@@ -34,6 +34,10 @@ static inline void cleanup_tree_copy_pointer(struct tree_copy **copy)
  * extended attributes) stays, and what the source has not goes. */
 void tree_copy_onto(struct tree_copy *copy);
 
+/* For tree_copy_onto() with times that may have been rounded to seconds, as archives have them: of a file with such
+ * a time the bytes are compared, too. */
+void tree_copy_rounded(struct tree_copy *copy);
+
 /**
  * tree_copy_run - make the target what the source is.
  * What vanishes meanwhile is passed over. On failure the target is of no use. Links are

@@ -117,6 +117,53 @@ int tree_copy_file(int from, int to, const char *name, unsigned long long *writt
 	return ftruncate(target, status.st_size); /* it may end with a hole */
 }
 
+static ssize_t read_block(int fd, char *block, off_t offset)
+{
+	size_t length = 0;
+	ssize_t count = 1;
+	while (length < BUFFER && count > 0) {
+		count = pread(fd, block + length, BUFFER - length, offset + (off_t)length);
+		if (count < 0 && errno == EINTR)
+			count = 1;
+		else if (count > 0)
+			length += (size_t)count;
+	}
+	return count < 0 ? -1 : (ssize_t)length;
+}
+
+static off_t data_after(int fd, off_t at, off_t size)
+{
+	off_t found = lseek(fd, at, SEEK_DATA);
+	if (found < 0)
+		return errno == ENXIO ? size : at; /* a file system that cannot tell */
+	return found;
+}
+
+/* The next data of either; @size where both have holes only. */
+static off_t next_data(int left, int right, off_t at, off_t size)
+{
+	off_t first = data_after(left, at, size), second = data_after(right, at, size);
+	return first < second ? first : second;
+}
+
+bool tree_copy_same_bytes(int from, int to, const char *name, off_t size)
+{
+	static const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	cleanup_close int source = openat(from, name, flags);
+	cleanup_close int target = openat(to, name, flags);
+	if (source < 0 || target < 0)
+		return false;
+	cleanup_free char *blocks = memory_alloc(2 * BUFFER);
+	for (off_t at = 0; (at = next_data(source, target, at, size)) < size;) {
+		ssize_t count = read_block(source, blocks, at);
+		if (count <= 0 || read_block(target, blocks + BUFFER, at) != count ||
+		    memcmp(blocks, blocks + BUFFER, (size_t)count) != 0)
+			return false;
+		at += count;
+	}
+	return true;
+}
+
 /* ---- attributes ---- */
 
 /* What ties an upper to the lower and the index that it was written over. */

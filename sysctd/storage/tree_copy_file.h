@@ -12,6 +12,9 @@ int tree_copy_file(int from, int to, const char *name, unsigned long long *writt
 /* Whether the target has the same under that name, as far as its attributes tell. */
 bool tree_copy_same(int from, int to, const char *name, const struct stat *status);
 
+/* Whether the two regular files of that name and size have the same bytes; false when that cannot be told. */
+bool tree_copy_same_bytes(int from, int to, const char *name, off_t size);
+
 /* Owner, mode, extended attributes and times. */
 int tree_copy_attributes(int from, int to, const char *name, const struct stat *status);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "instance/config_keys_values.h"
+#include "instance/schedule.h"
 #include "volume/volume.h"
 
 enum { LONGEST_NAME = 128 };
@@ -28,10 +29,30 @@ static const struct {
 	{"block.", "there are no block volumes", true},
 	{"security.shared", "it is for block volumes", false},
 	{"security.unmapped", "ids of a volume are always those of the instance", false},
-	{"snapshots.", "snapshots of volumes are taken by hand", true},
 	{"initial.", "give owner and mode to the files themselves", true},
 	{"volatile.", "what the daemon keeps is not told by others", true},
 };
+
+/* Those that snapshots of instances have, too. */
+static int check_snapshots(const char *key, const char *value, struct error **error)
+{
+	static const char *const known[] = {"snapshots.schedule", "snapshots.expiry",
+					    "snapshots.expiry.manual", "snapshots.pattern"};
+	struct schedule schedule = {0};
+	size_t i = 0;
+	while (i < sizeof(known) / sizeof(known[0]) && strcmp(key, known[i]) != 0)
+		i++;
+	if (i == sizeof(known) / sizeof(known[0]))
+		return error_set(error, ERROR_INVALID, "a volume has no key \"%s\"", key);
+	if (snapshot_check_key(key, value, error) < 0)
+		return error_prefix(error, "%s", key);
+	if (strcmp(key, "snapshots.schedule") == 0 && schedule_parse(value, &schedule, NULL) == 0 &&
+	    schedule.startup)
+		return error_set(error, ERROR_INVALID,
+				 "snapshots.schedule: a volume does not start: \"@startup\" is for "
+				 "instances");
+	return 0;
+}
 
 static int check_key(const char *key, const json_t *value, struct error **error)
 {
@@ -46,6 +67,8 @@ static int check_key(const char *key, const json_t *value, struct error **error)
 		return *text && size_parse(text, &bytes, error) < 0
 			       ? error_prefix(error, "key \"size\"")
 			       : 0;
+	if (strncmp(key, "snapshots.", strlen("snapshots.")) == 0)
+		return check_snapshots(key, text, error);
 	if (strcmp(key, "security.shifted") == 0) {
 		if (bool_parse(text, &on, error) < 0)
 			return error_prefix(error, "%s", key);

@@ -47,8 +47,16 @@ int volume_layer_limit(struct server *server, const struct volume_layer *layer,
 int volume_resize(struct server *server, const struct volume_row *row, const json_t *config,
 		  bool must_fit, struct error **error);
 
+/* Before anything is made; the transaction looks again. */
+int volume_check_new(struct server *server, const struct volume_request *request,
+		     struct error **error);
+
 /* In a transaction, after something was copied: the volume still has that layer. */
 int volume_check_same(struct server *server, const struct volume_row *row, struct error **error);
+
+/* Likewise: nobody deleted one of its snapshots. */
+int volume_check_snapshots(struct server *server, const struct volume_snapshot_list *list,
+			   struct error **error);
 
 /* @snapshot: NULL for the volume itself. */
 void volume_publish(struct server *server, const char *action, const char *pool, const char *name,

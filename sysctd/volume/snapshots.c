@@ -1,10 +1,10 @@
 /* Snapshots of volumes: copies beside, made at once where the driver can. */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
 #include "instance/schedule.h"
+#include "instance/scheduler.h"
 #include "memory.h"
 #include "server.h"
 #include "storage/storage.h"
@@ -12,20 +12,31 @@
 
 /* ---- taking one ---- */
 
-/* One more than the highest there is, as for instances. */
-static char *make_name(const struct volume_snapshot_list *list)
+static char *make_name(const struct volume_row *volume, const struct volume_snapshot_list *list,
+		       int64_t now, struct error **error)
 {
-	unsigned long next = 0;
-	for (size_t i = 0; i < list->count; i++) {
-		char *end;
-		const char *name = list->rows[i].name;
-		if (strncmp(name, "snap", 4) != 0 || !isdigit((unsigned char)name[4]))
-			continue;
-		unsigned long number = strtoul(name + 4, &end, 10);
-		if (!*end && number >= next && number < 1000000000)
-			next = number + 1;
-	}
-	return memory_printf("snap%lu", next);
+	cleanup_free const char **names = memory_alloc((list->count + 1) * sizeof(*names));
+	for (size_t i = 0; i < list->count; i++)
+		names[i] = list->rows[i].name;
+	return snapshot_make_name(volume->config, names, list->count, now, error);
+}
+
+/* Name and times. */
+static int name_it(const struct volume_snapshot_request *request, const struct volume_row *volume,
+		   const struct volume_snapshot_list *list, struct volume_snapshot_row *taken,
+		   struct error **error)
+{
+	const char *name = request->name && *request->name ? request->name : NULL;
+	taken->created_at = db_now();
+	taken->name =
+		name ? memory_strdup(name) : make_name(volume, list, taken->created_at, error);
+	if (!taken->name || snapshot_check_name(taken->name, error) < 0)
+		return -1;
+	taken->expires_at = request->expires_at;
+	return request->expires_at >= 0
+		       ? 0
+		       : snapshot_expiry(volume->config, request->scheduled, taken->created_at,
+					 &taken->expires_at, error);
 }
 
 /* @replaced: the id of a snapshot that goes; 0: none. */
@@ -34,18 +45,15 @@ static int describe(struct server *server, const struct volume_snapshot_request 
 		    int64_t *replaced, struct error **error)
 {
 	cleanup_volume_snapshot_list struct volume_snapshot_list list = {0};
-	const char *name = request->name && *request->name ? request->name : NULL;
-	if ((name && snapshot_check_name(name, error) < 0) ||
-	    db_volume_snapshot_list(server->db, volume->id, &list, error) < 0)
+	if (db_volume_snapshot_list(server->db, volume->id, &list, error) < 0)
 		return -1;
 	*taken = (struct volume_snapshot_row){
 		.volume_id = volume->id,
-		.name = name ? memory_strdup(name) : make_name(&list),
 		.description = memory_strdup(request->description ? request->description : ""),
-		.created_at = db_now(),
-		.expires_at = request->expires_at,
 		.config = json_deep_copy(volume->config),
 	};
+	if (name_it(request, volume, &list, taken, error) < 0)
+		return -1;
 	*replaced = 0;
 	for (size_t i = 0; i < list.count; i++)
 		if (strcmp(list.rows[i].name, taken->name) == 0)
@@ -90,6 +98,8 @@ int volume_snapshot(struct server *server, const struct volume_snapshot_request 
 		return -1;
 	if (replaced)
 		storage_tidy(server);
+	if (taken->expires_at)
+		scheduler_wake(server->scheduler);
 	volume_publish(server, "storage-volume-snapshot-created", volume.pool, volume.name,
 		       taken->name);
 	return 0;
@@ -105,6 +115,7 @@ int volume_snapshot_update(struct server *server, const struct volume_row *volum
 	if ((renamed && snapshot_check_name(row->name, error) < 0) ||
 	    db_volume_snapshot_update(server->db, row, error) < 0)
 		return -1;
+	scheduler_wake(server->scheduler);
 	volume_publish(server,
 		       renamed ? "storage-volume-snapshot-renamed"
 			       : "storage-volume-snapshot-updated",
@@ -162,6 +173,7 @@ int volume_restore(struct server *server, const char *pool, const char *name, co
 	if (volume_layer_commit(server, &layer, error) < 0)
 		return -1;
 	storage_tidy(server);
+	scheduler_wake(server->scheduler); /* the configuration is the snapshot's */
 	volume_publish(server, "storage-volume-restored", pool, name, NULL);
 	return 0;
 }

@@ -17,7 +17,7 @@ struct server;
 
 int volume_check_name(const char *name, struct error **error);
 
-/* Its configuration: "user.*", and keys whose meaning is always so (config.c). */
+/* Its configuration: "user.*", "snapshots.*" and keys whose meaning is always so (config.c). */
 int volume_check_config(const json_t *config, struct error **error);
 
 /* The most bytes that one with this configuration may have; 0: any. */
@@ -61,10 +61,11 @@ int volume_move(struct server *server, const char *pool, const char *name, const
 
 struct volume_snapshot_request {
 	const char *pool, *volume;
-	const char *name; /* NULL or "": snap0, snap1 and so on */
+	const char *name; /* NULL or "": by snapshots.pattern */
 	const char *description;
-	int64_t expires_at; /* 0: never */
+	int64_t expires_at; /* 0: never; -1: as the configuration says */
 	bool replace;
+	bool scheduled; /* by the clock */
 };
 
 /* @taken: filled with what was stored. */

@@ -2,10 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backup/backup.h"
 #include "cleanup.h"
 #include "db/objects.h"
 #include "events.h"
 #include "fault.h"
+#include "instance/scheduler.h"
 #include "log.h"
 #include "memory.h"
 #include "server.h"
@@ -23,8 +25,7 @@ void volume_publish(struct server *server, const char *action, const char *pool,
 	event_hub_lifecycle(server->events, action, source, NULL);
 }
 
-/* Before anything is made; the transaction looks again. */
-static int check_new(struct server *server, const struct volume_request *request,
+int volume_check_new(struct server *server, const struct volume_request *request,
 		     struct error **error)
 {
 	cleanup_object_row struct object_row pool = {0};
@@ -75,7 +76,7 @@ static int create(struct server *server, const struct volume_request *request, s
 
 int volume_create(struct server *server, const struct volume_request *request, struct error **error)
 {
-	if (check_new(server, request, error) < 0)
+	if (volume_check_new(server, request, error) < 0)
 		return -1;
 	struct volume_request whole = *request;
 	json_t *config = volume_default_config(server, request->pool, request->config, error);
@@ -84,6 +85,7 @@ int volume_create(struct server *server, const struct volume_request *request, s
 	json_decref(config);
 	if (result < 0)
 		return -1;
+	scheduler_wake(server->scheduler);
 	volume_publish(server, "storage-volume-created", request->pool, request->name, NULL);
 	return 0;
 }
@@ -144,11 +146,11 @@ int volume_check_same(struct server *server, const struct volume_row *row, struc
 				   row->name);
 }
 
-/* Nobody deleted one of them while it was copied. */
-static int check_snapshots(struct server *server, const struct set *set, struct error **error)
+int volume_check_snapshots(struct server *server, const struct volume_snapshot_list *list,
+			   struct error **error)
 {
-	for (size_t i = 0; i < set->snapshots.count; i++) {
-		const struct volume_snapshot_row *row = &set->snapshots.rows[i];
+	for (size_t i = 0; i < list->count; i++) {
+		const struct volume_snapshot_row *row = &list->rows[i];
 		cleanup_volume_snapshot_row struct volume_snapshot_row now = {0};
 		if (db_volume_snapshot_get(server->db, row->volume_id, row->name, &now, error) < 0)
 			return -1;
@@ -201,7 +203,7 @@ static int check_source(struct server *server, const struct volume_copy_request 
 	if (!request->snapshot)
 		return volume_check_same(server, &set->volume, error) < 0
 			       ? -1
-			       : check_snapshots(server, set, error);
+			       : volume_check_snapshots(server, &set->snapshots, error);
 	if (db_volume_snapshot_get(server->db, set->volume.id, request->snapshot, &now, error) < 0)
 		return -1;
 	return now.layer_id == set->source
@@ -250,15 +252,17 @@ int volume_copy(struct server *server, const struct volume_copy_request *request
 	const struct volume_request *target = &request->target;
 	struct set set = {0};
 	int result = -1;
-	if (check_new(server, target, error) == 0 &&
+	if (volume_check_new(server, target, error) == 0 &&
 	    read_source(server, request, &set, error) == 0 &&
 	    make_copy(server, request, &set, error) == 0 &&
 	    store_copy(server, request, &set, error) == 0)
 		result = set_commit(server, &set, error);
 	set_clear(server, &set);
-	if (result == 0)
-		volume_publish(server, "storage-volume-created", target->pool, target->name, NULL);
-	return result;
+	if (result < 0)
+		return -1;
+	scheduler_wake(server->scheduler);
+	volume_publish(server, "storage-volume-created", target->pool, target->name, NULL);
+	return 0;
 }
 
 /* ---- moving ---- */
@@ -288,7 +292,7 @@ static int store_move(struct server *server, const struct set *set, const char *
 		return -1;
 	if (volume_check_unused(server, row->pool, row->name, false, error) == 0 &&
 	    volume_check_same(server, row, error) == 0 &&
-	    check_snapshots(server, set, error) == 0 &&
+	    volume_check_snapshots(server, &set->snapshots, error) == 0 &&
 	    (stays ? db_volume_move(server->db, row, pool, name, row->layer_id, error)
 		   : store_moved(server, set, pool, name, error)) == 0)
 		return db_commit(server->db, error);
@@ -314,7 +318,7 @@ int volume_move(struct server *server, const char *pool, const char *name, const
 	struct set set = {0};
 	int result = -1;
 	if (db_volume_get(server->db, pool, name, &set.volume, error) == 0 &&
-	    check_new(server, &target, error) == 0 &&
+	    volume_check_new(server, &target, error) == 0 &&
 	    volume_check_unused(server, pool, name, false, error) == 0 &&
 	    (stays ||
 	     db_volume_snapshot_list(server->db, set.volume.id, &set.snapshots, error) == 0)) {
@@ -360,6 +364,7 @@ int volume_update(struct server *server, const struct volume_row *row, struct er
 		volume_resize(server, &old, old.config, false, NULL);
 		return -1;
 	}
+	scheduler_wake(server->scheduler);
 	volume_publish(server, "storage-volume-updated", row->pool, row->name, NULL);
 	return 0;
 }
@@ -386,6 +391,7 @@ int volume_delete(struct server *server, const char *pool, const char *name, str
 		return -1;
 	fault_point("volume.deleted");
 	storage_tidy(server);
+	backups_tidy(server);
 	volume_publish(server, "storage-volume-deleted", pool, name, NULL);
 	return 0;
 }

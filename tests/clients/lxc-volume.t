@@ -31,6 +31,14 @@ ok lxc storage volume snapshot default data clean
 complains '*already exists*' lxc storage volume snapshot default data clean
 ok -n "snapshot --reuse" lxc storage volume snapshot default data clean --reuse
 like "$(lxc storage volume info default data)" 'snap0' "info names snapshots"
+ok lxc storage volume set default data snapshots.expiry=3d snapshots.schedule=@daily
+ok lxc storage volume snapshot default data brief
+ok lxc storage volume snapshot default data long --no-expiry
+expiry() { lxc query "/1.0/storage-pools/default/volumes/custom/data/snapshots/$1" | jq -r '.expires_at[:10]'; }
+is "$(expiry brief) $(expiry long)" "$(date -ud '+3 days' +%F) 0001-01-01" "snapshots.expiry, and --no-expiry"
+complains '*not a word for a schedule*' lxc storage volume set default data snapshots.schedule=@often
+ok lxc storage volume unset default data snapshots.schedule
+for name in brief long; do ok lxc storage volume delete default data/$name; done
 ok lxc storage volume rename default data/snap0 data/first
 like "$(lxc storage volume show default data/first)" 'name: data/first' "show of a snapshot"
 ok lxc exec box -- sh -c 'echo two >/data/file'
@@ -52,6 +60,19 @@ ok lxc profile add box disked
 is "$(lxc exec box -- cat /moved/file)" one "a profile's volume"
 ok lxc profile remove box disked
 ok lxc storage volume detach-profile default moved disked disk
+cd "$TMPDIR"
+ok lxc storage volume export default data data.tar.gz
+ok lxc storage volume export default data only.tar --volume-only --compression none
+complains '*has no optimized format*' lxc storage volume export default data x.tar --optimized-storage
+is "$(tar -tf only.tar | grep -c volume-snapshots)" 0 "export, and --volume-only"
+is "$(lxc query /1.0/storage-pools/default/volumes/custom/data/backups | jq length)" 0 "a backup goes when it is downloaded"
+ok lxc storage volume import default data.tar.gz imported
+is "$(lxc query /1.0/storage-pools/default/volumes/custom/imported/snapshots | jq length)" 2 "import, with the snapshots"
+fails lxc storage volume import default data.tar.gz
+ok lxc storage volume attach default imported box /imported
+is "$(lxc exec box -- sh -c 'cat /imported/file; stat -c %u /imported/file' | tr '\n' ' ')" "one 7 " "it has the files"
+ok lxc storage volume detach default imported box
+ok lxc storage volume delete default imported
 ok lxc storage volume delete default data/first
 for name in data moved oldest; do ok lxc storage volume delete default $name; done
 complains '*not found*' lxc storage volume delete default data

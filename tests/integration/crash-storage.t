@@ -25,6 +25,8 @@ command_for() { # POINT
 	volume.resized) echo "storage volume set $pool victim size=40MiB" ;;
 	volume.*) echo "storage volume create $pool victim" ;;
 	backup.deleted) echo "query --wait -X DELETE /1.0/instances/victim/backups/b" ;;
+	backup.volume) echo "query --wait -X POST -d {\"name\":\"b\"} /1.0/storage-pools/$pool/volumes/custom/victim/backups" ;;
+	backup.frozen) echo "query --wait -X POST -d {\"name\":\"b\",\"optimized_storage\":true} /1.0/instances/victim/backups" ;;
 	backup.*) echo "query --wait -X POST -d {\"name\":\"b\"} /1.0/instances/victim/backups" ;;
 	import.*) echo "import $TMPDIR/victim.tar.zst renamed -s $pool" ;;
 	pool.leaving | pool.deleted) echo "storage delete victim" ;;
@@ -72,6 +74,7 @@ prepare() { # POINT: the victim as its command wants it
 		case $1 in
 		copy.refreshed) sysct copy victim renamed ;;
 		move.*) sysct stop -f victim ;;
+		backup.volume) sysct storage volume create "$pool" victim ;;
 		backup.deleted) sysct query --wait -X POST -d '{"name":"b"}' /1.0/instances/victim/backups ;;
 		import.*) sysct export -q victim "$TMPDIR/victim.tar.zst" && sysct delete -f victim ;;
 		esac
@@ -141,6 +144,7 @@ pools_for() { # POINT
 	case $1 in
 	snapshot.copied | snapshot.layer) echo default plain ;; # of btrfs it is done at once
 	pool.*) echo btrfs plain ;;
+	backup.frozen) echo btrfs ;;
 	merge.*) echo default ;;
 	volume.resized) echo btrfs ;;
 	volume.* | backup.* | import.* | move.* | copy.across) echo "${turn[0]}" ;;

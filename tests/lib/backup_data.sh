@@ -6,13 +6,17 @@ inside() { echo "/proc/$(instance_init_pid "$1")/root"; }
 
 # fill_data NAME: /data in it.
 fill_data() {
-	local root base
+	local root
 	root=$(inside "$1")
-	base=$(stat -c %u "$root")
-	python3 - "$root/data" "$base" <<-'END'
+	fill_tree "$root/data" "$(stat -c %u "$root")"
+}
+
+# fill_tree DIRECTORY BASE: with ids from BASE on.
+fill_tree() {
+	python3 - "$@" <<-'END'
 		import os, socket, struct, sys
 		top, base = os.fsencode(sys.argv[1]), int(sys.argv[2])
-		os.makedirs(top + b"/a/b")
+		os.makedirs(top + b"/a/b", exist_ok=True)
 		def write(name, text=b"text"):
 		    with open(top + b"/" + name, "wb") as file:
 		        file.write(text)
@@ -52,6 +56,11 @@ fill_data() {
 		os.setxattr(top + b"/a/b", "system.posix_acl_default", acl(*entries))
 		os.utime(top + b"/plain", (1000000000, 1000000000))
 	END
+}
+
+# volume_tree POOL VOLUME: its files on the disk, with ids from 0 on.
+volume_tree() {
+	echo "$SYSCT_DIR/storage-pools/$1/$(sqlite3 "$SYSCT_DIR/sysct.db" "select l.directory from storage_volumes v join storage_layers l on l.id = v.layer_id join storage_pools p on p.id = v.pool_id where v.name = '$2' and p.name = '$1'")/rootfs"
 }
 
 # data_of NAME: what /data is.

@@ -7,12 +7,13 @@ static int64_t add(struct db *db, int64_t instance, const char *name, int64_t ex
 	struct error *error = NULL;
 	cleanup_free char *file = memory_printf("file-%s", name);
 	struct backup_row row = {
-		.instance_id = instance,
+		.kind = BACKUP_OF_INSTANCE,
+		.owner_id = instance,
 		.name = (char *)name,
 		.file = file,
 		.created_at = 5,
 		.expires_at = expires_at,
-		.instance_only = true,
+		.only = true,
 	};
 	good(db_backup_create(db, &row, &error), &error);
 	return row.id;
@@ -29,21 +30,21 @@ static void test_rows(void **state)
 	add(db, box.id, "b", 0);
 	add(db, box.id, "a", 0);
 	add(db, other.id, "a", 0);
-	good(db_backup_get(db, box.id, "a", &row, &error), &error);
+	good(db_backup_get(db, BACKUP_OF_INSTANCE, box.id, "a", &row, &error), &error);
 	assert_string_equal(row.file, "file-a");
-	assert_true(row.instance_only);
+	assert_true(row.only);
 	expect_error(db_backup_rename(db, &row, "b", &error), &error, ERROR_EXISTS,
 		     "already exists");
 	good(db_backup_rename(db, &row, "c", &error), &error);
-	good(db_backup_list(db, box.id, &list, &error), &error);
+	good(db_backup_list(db, BACKUP_OF_INSTANCE, box.id, &list, &error), &error);
 	assert_int_equal(list.count, 2);
 	assert_string_equal(list.rows[0].name, "b");
 	assert_string_equal(list.rows[1].name, "c");
-	good(db_backup_delete(db, row.id, &error), &error);
-	expect_error(db_backup_delete(db, row.id, &error), &error, ERROR_NOT_FOUND, "meanwhile");
+	good(db_backup_delete(db, &row, &error), &error);
+	expect_error(db_backup_delete(db, &row, &error), &error, ERROR_NOT_FOUND, "meanwhile");
 	backup_row_clear(&row);
-	expect_error(db_backup_get(db, box.id, "c", &row, &error), &error, ERROR_NOT_FOUND,
-		     "\"c\"");
+	expect_error(db_backup_get(db, BACKUP_OF_INSTANCE, box.id, "c", &row, &error), &error,
+		     ERROR_NOT_FOUND, "\"c\"");
 }
 
 static void test_instance_gone(void **state)
@@ -52,10 +53,10 @@ static void test_instance_gone(void **state)
 	struct error *error = NULL;
 	cleanup_instance_row struct instance_row box = create_instance(db, "box");
 	cleanup_backup_list struct backup_list list = {0};
-	struct backup_row late = {.instance_id = box.id, .name = (char *)"x", .file = (char *)"y"};
+	struct backup_row late = {.owner_id = box.id, .name = (char *)"x", .file = (char *)"y"};
 	add(db, box.id, "a", 0);
 	good(db_instance_delete(db, box.id, &error), &error);
-	good(db_backup_list(db, 0, &list, &error), &error);
+	good(db_backup_list(db, BACKUP_OF_INSTANCE, 0, &list, &error), &error);
 	assert_int_equal(list.count, 0);
 	expect_error(db_backup_create(db, &late, &error), &error, ERROR_NOT_FOUND, "was deleted");
 }
@@ -67,12 +68,14 @@ static void test_expiry(void **state)
 	cleanup_instance_row struct instance_row box = create_instance(db, "box");
 	int64_t time;
 	add(db, box.id, "never", 0);
-	good(db_backup_next_expiry(db, &time, &error), &error);
+	good(db_backup_next_expiry(db, 0, &time, &error), &error);
 	assert_int_equal(time, 0);
 	add(db, box.id, "later", 200);
 	add(db, box.id, "sooner", 100);
-	good(db_backup_next_expiry(db, &time, &error), &error);
+	good(db_backup_next_expiry(db, 0, &time, &error), &error);
 	assert_int_equal(time, 100);
+	good(db_backup_next_expiry(db, 100, &time, &error), &error);
+	assert_int_equal(time, 200);
 }
 
 #define DB_TEST(name) cmocka_unit_test_setup_teardown(name, make_database, remove_all)

@@ -295,7 +295,7 @@ static void test_names(void **state)
 	row.expires_at = 77;
 	good(db_snapshot_update(db, &row, &error), &error);
 	int64_t expiry;
-	good(db_snapshot_next_expiry(db, &expiry, &error), &error);
+	good(db_snapshot_next_expiry(db, 0, &expiry, &error), &error);
 	assert_int_equal(expiry, 77);
 	cleanup_snapshot_row struct snapshot_row none = {0};
 	expect_error(db_snapshot_get(db, box.id, "aa", &none, &error), &error, ERROR_NOT_FOUND,

@@ -163,12 +163,63 @@ static void test_names(void **state)
 	assert_int_equal(snapshot_check_name("a-B_9.:+@", NULL), 0);
 }
 
+static void expect_made(const char *pattern, const char *const *taken, size_t count,
+			const char *name)
+{
+	struct error *error = NULL;
+	json_t *config = pattern ? json_pack("{s:s}", "snapshots.pattern", pattern) : json_object();
+	cleanup_free char *made =
+		snapshot_make_name(config, taken, count, 1000000000LL * 1000000000, &error);
+	json_decref(config);
+	if (!made)
+		fail_msg("%s", error_message(error));
+	assert_string_equal(made, name);
+}
+
+static void test_made_names(void **state)
+{
+	static const char *const taken[] = {"snap2", "snap10x", "snap-1", "a7b", "day", "day-3"};
+	enum { COUNT = sizeof(taken) / sizeof(taken[0]) };
+	(void)state;
+	expect_made(NULL, NULL, 0, "snap0");
+	expect_made("", taken, COUNT, "snap3");
+	expect_made("snap%d", taken, COUNT, "snap3");
+	expect_made("a%db", taken, COUNT, "a8b");
+	expect_made("day", taken, COUNT, "day-4");
+	expect_made("night", taken, COUNT, "night");
+}
+
+static void test_expiry_of_config(void **state)
+{
+	const int64_t from = 1000000000LL * 1000000000;
+	int64_t time = 1;
+	struct error *error = NULL;
+	json_t *config =
+		json_pack("{s:s, s:s}", "snapshots.expiry", "1M", "snapshots.expiry.manual", "2M");
+	(void)state;
+	assert_int_equal(snapshot_expiry(config, true, from, &time, &error), 0);
+	assert_int_equal(time, from + 60000000000);
+	assert_int_equal(snapshot_expiry(config, false, from, &time, &error), 0);
+	assert_int_equal(time, from + 120000000000);
+	json_object_del(config, "snapshots.expiry.manual");
+	assert_int_equal(snapshot_expiry(config, false, from, &time, &error), 0);
+	assert_int_equal(time, from + 60000000000);
+	json_object_clear(config);
+	assert_int_equal(snapshot_expiry(config, true, from, &time, &error), 0);
+	assert_int_equal(time, 0);
+	json_decref(config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_due),   cmocka_unit_test(test_words),
-		cmocka_unit_test(test_bad),   cmocka_unit_test(test_expiry),
+		cmocka_unit_test(test_due),
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_expiry),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_made_names),
+		cmocka_unit_test(test_expiry_of_config),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,12 @@
-/* POST /1.0/instances with a backup as its body (Content-Type: application/octet-stream). */
-#include "api/instance_import.h"
+/* POST with a backup as its body, for a new instance or custom volume. */
+#include "api/backup_import.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/instance_render.h"
 #include "api/render.h"
+#include "api/storage_volume_render.h"
 #include "backup/import.h"
 #include "cleanup.h"
 #include "memory.h"
@@ -13,7 +14,7 @@
 #include "server.h"
 #include "strbuf.h"
 
-static bool is_import(const struct request *request)
+bool backup_import_is(const struct request *request)
 {
 	static const char type[] = "application/octet-stream";
 	const char *given = request_header(request, "Content-Type");
@@ -88,17 +89,17 @@ static void destroy(void *data)
 	import_free(data);
 }
 
-int instance_import_begin(struct request *request, struct error **error)
+int backup_import_begin(struct request *request, enum backup_kind kind, struct error **error)
 {
-	if (!is_import(request))
-		return 0;
+	const char *pool = request_parameter(request, "pool");
 	if (render_check_project(request, error) < 0)
 		return -1;
 	json_t *devices = decode_devices(request_header(request, "X-LXD-devices"));
 	json_t *config = decode_pairs(request_header(request, "X-LXD-config"));
 	const struct import_request wanted = {
+		.kind = kind,
 		.name = word(request, "X-LXD-name"),
-		.pool = word(request, "X-LXD-pool"),
+		.pool = pool ? pool : word(request, "X-LXD-pool"),
 		.devices = devices,
 		.config = config,
 	};
@@ -112,18 +113,17 @@ int instance_import_begin(struct request *request, struct error **error)
 	return 0;
 }
 
-/* ---- the instance ---- */
+/* ---- what it becomes ---- */
 
 static int run(struct operation *operation, void *data, struct error **error)
 {
-	cleanup_instance_row struct instance_row row = {0};
-	if (import_store(data, &row, error) < 0)
+	if (import_store(data, operation, error) < 0)
 		return -1;
-	operation_set_metadata(operation, "name", json_string(row.name));
+	operation_set_metadata(operation, "name", json_string(import_name(data)));
 	return 0;
 }
 
-struct response *instance_import(struct request *request, struct error **error)
+struct response *backup_import(struct request *request, struct error **error)
 {
 	struct import *import = request_data(request);
 	struct operation *operation = NULL;
@@ -131,10 +131,14 @@ struct response *instance_import(struct request *request, struct error **error)
 		return NULL;
 	/* It is the operation's from here on. */
 	request_set_data(request, NULL, NULL);
+	bool volume = request_parameter(request, "pool");
 	struct operation_spec spec = {
 		.class = OPERATION_TASK,
-		.description = "Restoring backup",
-		.resources = instance_render_resources(import_name(import)),
+		.description = volume ? "Restoring custom volume backup" : "Restoring backup",
+		.resources =
+			volume ? volume_render_resources(import_pool(import), import_name(import))
+			       : instance_render_resources(import_name(import)),
+		.may_cancel = true,
 		.run = run,
 		.data = import,
 		.destroy = destroy,
