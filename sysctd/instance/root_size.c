@@ -31,7 +31,7 @@ int instance_check_root_size(struct server *server, const char *pool, const json
 					   : error_set(error, ERROR_UNSUPPORTED,
 						       "pool \"%s\" cannot keep a disk to a "
 						       "\"size\": its driver is %s, and "
-						       "only btrfs can",
+						       "only btrfs and lvm can",
 						       pool, row.kind);
 }
 

@@ -102,6 +102,10 @@ void storage_layer_abort(struct storage *storage, const char *pool, const char *
 /* Directory of a layer; "rootfs" below it is the tree of a flat one. The caller frees it. */
 char *storage_layer_path(const struct storage *storage, const struct layer_row *layer);
 
+/* Before the tree of one that is committed is looked into (internal.h, storage_attach()). */
+int storage_layer_attach(const struct storage *storage, const struct layer_row *layer,
+			 struct error **error);
+
 /* "sysct.rootfs" for the layers of @chain, the uppermost first. */
 json_t *storage_layers_describe(struct storage *storage, const struct layer_list *chain,
 				struct error **error);
