@@ -76,6 +76,14 @@ int storage_layer_attach(const struct storage *storage, const struct layer_row *
 	return storage_attach(path, error);
 }
 
+int storage_layer_use(const struct storage *storage, const struct layer_row *layer,
+		      struct error **error)
+{
+	cleanup_free char *path = storage_layer_path(storage, layer);
+	storage_detach(path);
+	return storage_attach(path, error);
+}
+
 bool storage_stacks(const char *driver)
 {
 	const struct storage_driver *functions = storage_driver_find(driver, NULL);

@@ -275,16 +275,15 @@ static int grow_filesystem(const char *path, const char *device, struct error **
 
 /* Done again after a crash: the note says that the volume is larger already. */
 static int grow_tree(const struct lvm_pool *pool, const char *path, const char *volume,
-		     uint64_t bytes, struct error **error)
+		     uint64_t now, uint64_t bytes, struct error **error)
 {
 	cleanup_free char *note = memory_printf("%s/" GROWING, path);
 	cleanup_free char *device = lvm_device(pool, volume);
 	cleanup_free char *name = memory_printf("%s/%s", pool->group, volume);
 	cleanup_free char *size = memory_printf("%llub", (unsigned long long)bytes);
 	const char *words[] = {"lvextend", "-L", size, name, NULL};
-	uint64_t now;
-	if (size_of(device, &now, error) < 0 || (now >= bytes && access(note, F_OK) < 0))
-		return now >= bytes ? 0 : -1;
+	if (now >= bytes && access(note, F_OK) < 0)
+		return 0;
 	if (file_replace_at(AT_FDCWD, note, "", 0, 0600, true, error) < 0 ||
 	    (now < bytes && lvm_run(pool, words, NULL, error) < 0))
 		return -1;
@@ -300,7 +299,7 @@ static int limit(const char *path, uint64_t bytes, struct error **error)
 {
 	cleanup_lvm_pool struct lvm_pool pool = {0};
 	cleanup_free char *volume = read_note(path);
-	uint64_t now, wanted = bytes;
+	uint64_t now = 0, wanted = bytes;
 	if (!volume)
 		return error_set(error, ERROR_INTERNAL, "%s/" LVM_NOTE " names no volume", path);
 	if (lvm_pool_of_tree(path, &pool, error) < 0 || tree_attach(path, error) < 0)
@@ -318,7 +317,7 @@ static int limit(const char *path, uint64_t bytes, struct error **error)
 				 "give a \"size\" of that at least, or copy what is in it to a new "
 				 "one; new ones have the pool's volume.size",
 				 (unsigned long long)(now >> 20));
-	return grow_tree(&pool, path, volume, wanted, error);
+	return grow_tree(&pool, path, volume, now, wanted, error);
 }
 
 const struct storage_driver storage_lvm = {

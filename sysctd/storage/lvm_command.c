@@ -19,20 +19,33 @@ enum {
 
 /* No daemon of LVM is waited for or started, so that it works the same where there is none, as in a container.
  * A full thin pool says so at once: else who writes would wait for a minute (lvmthin(7)). */
-#define CONFIG                                                                                     \
-	"activation/udev_sync=0 activation/udev_rules=0 activation/monitoring=0 "                  \
-	"activation/error_when_full=1 activation/thin_pool_autoextend_threshold=100 "              \
-	"devices/obtain_device_list_from_udev=0 global/use_lvmpolld=0 global/event_activation=0 "  \
-	"backup/archive=0"
+static const char settings[] =
+	"activation/udev_sync=0 activation/udev_rules=0 activation/monitoring=0 "
+	"activation/error_when_full=1 activation/thin_pool_autoextend_threshold=100 "
+	"devices/obtain_device_list_from_udev=0 global/use_lvmpolld=0 global/event_activation=0 "
+	"backup/archive=0";
 
-static int fail(const char *program, const struct command_output *output, struct error **error)
+/* LVM warns of much, then says what is wrong, and then that it has failed; the others say it at the end. */
+static char *find_reason(const char *text, bool first)
 {
-	const char *text = output->err.text ? output->err.text : "";
-	cleanup_free char *line = command_last_line(text);
-	bool full = strstr(text, "nsufficient") || strstr(text, "No space left") ||
-		    strstr(text, "ree space");
-	return error_set(error, full ? ERROR_NO_SPACE : ERROR_INTERNAL, "%s: %s", program,
-			 line ? line + strspn(line, " ") : "it failed without a word");
+	if (!first)
+		return command_last_line(text);
+	for (const char *line = text; *line;
+	     line += strcspn(line, "\n") + (strchr(line, '\n') != NULL)) {
+		const char *start = line + strspn(line, " ");
+		size_t length = strcspn(start, "\n");
+		if (length > 0 && strncmp(start, "WARNING:", strlen("WARNING:")) != 0)
+			return memory_strndup(start, length);
+	}
+	return NULL;
+}
+
+static int fail(const char *name, const char *text, bool first, struct error **error)
+{
+	cleanup_free char *reason = find_reason(text, first);
+	bool full = strstr(text, "nsufficient") || strstr(text, "o space left");
+	return error_set(error, full ? ERROR_NO_SPACE : ERROR_INTERNAL, "%s: %s", name,
+			 reason ? reason : "it failed without a word");
 }
 
 static int run(const char *const *words, const char *name, const char *package, struct strbuf *out,
@@ -45,7 +58,7 @@ static int run(const char *const *words, const char *name, const char *package, 
 		return error_set(error, ERROR_UNSUPPORTED, "%s is missing: install %s", name,
 				 package);
 	if (output.status != 0)
-		return fail(name, &output, error);
+		return fail(name, output.err.text ? output.err.text : "", words[1] != name, error);
 	if (out && output.out.text)
 		strbuf_append(out, output.out.text);
 	return 0;
@@ -54,7 +67,8 @@ static int run(const char *const *words, const char *name, const char *package, 
 int lvm_run(const struct lvm_pool *pool, const char *const *words, struct strbuf *out,
 	    struct error **error)
 {
-	const char *all[LVM_MOST_WORDS + 8] = {"/usr/bin/env", "lvm", words[0], "--config", CONFIG};
+	const char *all[LVM_MOST_WORDS + 8] = {"/usr/bin/env", "lvm", words[0], "--config",
+					       settings};
 	size_t count = 5;
 	if (pool->device) {
 		all[count++] = "--devices";

@@ -147,6 +147,7 @@ static int plan_group(struct lvm_pool *pool, const json_t *config, struct error 
 	const char *text = pool_config_get(config, "lvm.vg.force_reuse");
 	cleanup_free char *count = look(pool, "lv_count", NULL);
 	cleanup_free char *type = look(pool, "segtype", pool->thin_pool);
+	cleanup_free char *files = look(pool, "lv_name", pool->files);
 	bool reuse = false;
 	if (text && bool_parse(text, &reuse, error) < 0)
 		return -1;
@@ -160,6 +161,12 @@ static int plan_group(struct lvm_pool *pool, const json_t *config, struct error 
 				 "volume group \"%s\" is not empty (it has %s logical volumes): "
 				 "lvm.vg.force_reuse=true makes the pool beside them",
 				 pool->group, count);
+	if (files)
+		return error_set(
+			error, ERROR_EXISTS,
+			"%s/%s, which a pool has beside its thin pool, is there already: name "
+			"another by lvm.thinpool_name",
+			pool->group, files);
 	if (type && strcmp(type, "thin-pool") != 0)
 		return error_set(error, ERROR_INVALID,
 				 "%s/%s is no thin pool, it is of the type \"%s\": name another by "

@@ -106,11 +106,8 @@ static int make_all(const struct storage_source *source, bool wipe, struct error
 	if (pool.device && make_group(&pool, wipe, error) < 0)
 		return -1;
 	fault_point("lvm.group");
-	if (make_files(&pool, error) < 0 || make_thin_pool(&pool, error) < 0)
-		return -1;
-	fault_point("lvm.made");
-	/* So that a loop device ends; mounting begins with another. */
-	return activate(&pool, "-an", error);
+	/* They are active then, and keep the loop device of a file, which mounting finds. */
+	return make_files(&pool, error) < 0 ? -1 : make_thin_pool(&pool, error);
 }
 
 int lvm_make(const struct storage_source *source, bool wipe, struct error **error)
@@ -145,7 +142,7 @@ int lvm_mount(const struct storage_source *source, const char *device, const cha
 	cleanup_lvm_pool struct lvm_pool pool = {0};
 	if (lvm_pool_configure(source->pool, source->config, &pool, error) < 0)
 		return -1;
-	if (device) {
+	if (source->is_file) {
 		free(pool.device);
 		pool.device = memory_strdup(device);
 	}
@@ -282,28 +279,34 @@ static bool has_word(const char *list, const char *word)
 	return false;
 }
 
-/* Volumes that somebody else has made in what is ours would go with it. */
-static int check_alone(const struct lvm_pool *pool, const char *only, struct error **error)
+/* Volumes that somebody else has made in what is ours would go with it. @group: that is ours, and not only what
+ * has the tag. */
+static int check_alone(const struct lvm_pool *pool, bool group, struct error **error)
 {
 	const char *words[] = {"lvs",	      "--noheadings",
 			       "--separator", ":",
 			       "-o",	      "lv_name,pool_lv,lv_tags",
 			       pool->group,   NULL};
 	cleanup_strbuf struct strbuf out = {0};
+	const char *foreign = NULL;
+	bool ours = group; /* what it is in */
 	if (lvm_run(pool, words, &out, error) < 0)
 		return -1;
 	char *lines = out.text;
 	for (char *line; lines && (line = strsep(&lines, "\n"));) {
 		char *rest = line + strspn(line, " ");
-		const char *name = strsep(&rest, ":"), *thin = strsep(&rest, ":");
-		if (!rest || has_word(rest, pool->tag) || (only && strcmp(thin, only) != 0))
-			continue;
-		return error_set(error, ERROR_BUSY,
-				 "volume group \"%s\" has the logical volume \"%s\", which is not "
-				 "sysct's: remove it first",
-				 pool->group, name);
+		const char *name = strsep(&rest, ":"), *thin_pool = strsep(&rest, ":");
+		if (rest && has_word(rest, pool->tag))
+			ours = ours || strcmp(name, pool->thin_pool) == 0;
+		else if (rest && (group || strcmp(thin_pool, pool->thin_pool) == 0))
+			foreign = name;
 	}
-	return 0;
+	return ours && foreign
+		       ? error_set(error, ERROR_BUSY,
+				   "volume group \"%s\" has the logical volume \"%s\", which is "
+				   "not sysct's: remove it first",
+				   pool->group, foreign)
+		       : 0;
 }
 
 /* 1: the group is there, and was made for the pool; 0: it is there; -1: it is not. */
@@ -324,15 +327,14 @@ static int remove_volumes(const struct lvm_pool *pool, struct error **error)
 {
 	cleanup_free char *ours = memory_printf("lv_tags={%s}", pool->tag);
 	const char *words[] = {"lvremove", "--yes", "--select", ours, pool->group, NULL};
-	return check_alone(pool, pool->thin_pool, error) < 0 ? -1
-							     : lvm_run(pool, words, NULL, error);
+	return check_alone(pool, false, error) < 0 ? -1 : lvm_run(pool, words, NULL, error);
 }
 
 static int remove_group(const struct lvm_pool *pool, struct error **error)
 {
 	const char *group[] = {"vgremove", "--yes", pool->group, NULL};
 	const char *device[] = {"pvremove", "--yes", pool->device, NULL};
-	if (check_alone(pool, NULL, error) < 0 || lvm_run(pool, group, NULL, error) < 0)
+	if (check_alone(pool, true, error) < 0 || lvm_run(pool, group, NULL, error) < 0)
 		return -1;
 	return pool->device ? lvm_run(pool, device, NULL, error) : 0;
 }

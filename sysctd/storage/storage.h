@@ -106,6 +106,11 @@ char *storage_layer_path(const struct storage *storage, const struct layer_row *
 int storage_layer_attach(const struct storage *storage, const struct layer_row *layer,
 			 struct error **error);
 
+/* The same before an instance begins to use it: a file system of its own that nobody else uses is mounted anew,
+ * since one that has met an error, as in a full pool, works only then again. */
+int storage_layer_use(const struct storage *storage, const struct layer_row *layer,
+		      struct error **error);
+
 /* "sysct.rootfs" for the layers of @chain, the uppermost first. */
 json_t *storage_layers_describe(struct storage *storage, const struct layer_list *chain,
 				struct error **error);
