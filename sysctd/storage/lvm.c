@@ -8,6 +8,7 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -99,12 +100,35 @@ static int attach(const struct lvm_pool *pool, const char *path, const char *vol
 	return -1;
 }
 
+/* Mounting and unmounting of one tree are done one after the other, as by instances with one volume that start
+ * together; until the descriptor is closed. */
+static int lock_tree(const char *path, struct error **error)
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		return error_errno(error, errno, "locking %s", path);
+	return steal_fd(&fd);
+}
+
+/* Not after an error of the device, as in a full pool: until it is mounted anew nothing can be written then. */
+static bool is_sound(const char *place)
+{
+	cleanup_close int fd = open(place, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	return fd >= 0 || (errno != EROFS && errno != EIO);
+}
+
 static int tree_attach(const char *path, struct error **error)
 {
 	cleanup_free char *volume = read_note(path);
 	cleanup_free char *place = memory_printf("%s/rootfs", path);
 	cleanup_lvm_pool struct lvm_pool pool = {0};
-	if (!volume || lvm_is_mounted(place))
+	if (!volume)
+		return 0;
+	cleanup_close int lock = lock_tree(path, error);
+	if (lock < 0)
+		return -1;
+	/* One that somebody looks into stays as it is. */
+	if (lvm_is_mounted(place) && (is_sound(place) || umount2(place, UMOUNT_NOFOLLOW) < 0))
 		return 0;
 	return lvm_pool_of_tree(path, &pool, error) < 0 ? -1 : attach(&pool, path, volume, error);
 }
@@ -116,6 +140,9 @@ static int tree_detach(const char *path, struct error **error)
 	cleanup_free char *place = memory_printf("%s/rootfs", path);
 	if (!volume)
 		return 0;
+	cleanup_close int lock = lock_tree(path, error);
+	if (lock < 0)
+		return -1;
 	if (lvm_is_mounted(place) && umount2(place, UMOUNT_NOFOLLOW) < 0)
 		return error_errno(error, errno, "unmounting %s", place);
 	if (rmdir(place) < 0 && errno != ENOENT)

@@ -106,8 +106,8 @@ char *storage_layer_path(const struct storage *storage, const struct layer_row *
 int storage_layer_attach(const struct storage *storage, const struct layer_row *layer,
 			 struct error **error);
 
-/* The same before an instance begins to use it: a file system of its own that nobody else uses is mounted anew,
- * since one that has met an error, as in a full pool, works only then again. */
+/* The same of the one that an instance, whose lock is held, is about to write into. A file system of its own is
+ * mounted anew: one that has met an error of its device, as in a full pool, is whole only then. */
 int storage_layer_use(const struct storage *storage, const struct layer_row *layer,
 		      struct error **error);
 
