@@ -223,12 +223,6 @@ static int tree_clone(const char *from, const char *path, struct error **error)
 	return 0;
 }
 
-static bool has_volume(const struct lvm_pool *pool, const char *name)
-{
-	const char *words[] = {"lvs", name, NULL};
-	return lvm_run(pool, words, NULL, NULL) == 0;
-}
-
 static int tree_remove(const char *path, struct error **error)
 {
 	cleanup_lvm_pool struct lvm_pool pool = {0};
@@ -240,7 +234,7 @@ static int tree_remove(const char *path, struct error **error)
 	cleanup_free char *name = memory_printf("%s/%s", pool.group, volume);
 	const char *words[] = {"lvremove", "--yes", name, NULL};
 	struct error *problem = NULL;
-	if (lvm_run(&pool, words, NULL, &problem) < 0 && has_volume(&pool, name)) {
+	if (lvm_run(&pool, words, NULL, &problem) < 0 && lvm_has_volume(&pool, volume)) {
 		error_move(error, problem);
 		return -1;
 	}

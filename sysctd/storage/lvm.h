@@ -57,6 +57,8 @@ enum { LVM_MOST_WORDS = 16 };
 int lvm_run(const struct lvm_pool *pool, const char *const *words, struct strbuf *out,
 	    struct error **error);
 
+bool lvm_has_volume(const struct lvm_pool *pool, const char *volume);
+
 /* Another program, of which @package is to be installed where it is missing. */
 int lvm_run_program(const char *const *words, const char *package, struct error **error);
 

@@ -74,7 +74,7 @@ int lvm_run(const struct lvm_pool *pool, const char *const *words, struct strbuf
 		all[count++] = "--devices";
 		all[count++] = pool->device;
 	}
-	for (size_t i = 1; words[i] && i < LVM_MOST_WORDS; i++)
+	for (size_t i = 1; i < LVM_MOST_WORDS && words[i]; i++)
 		all[count++] = words[i];
 	return run(all, words[0], "lvm2", out, error);
 }
@@ -82,9 +82,16 @@ int lvm_run(const struct lvm_pool *pool, const char *const *words, struct strbuf
 int lvm_run_program(const char *const *words, const char *package, struct error **error)
 {
 	const char *all[LVM_MOST_WORDS + 2] = {"/usr/bin/env"};
-	for (size_t i = 0; words[i] && i < LVM_MOST_WORDS; i++)
+	for (size_t i = 0; i < LVM_MOST_WORDS && words[i]; i++)
 		all[i + 1] = words[i];
 	return run(all, words[0], package, NULL, error);
+}
+
+bool lvm_has_volume(const struct lvm_pool *pool, const char *volume)
+{
+	cleanup_free char *name = memory_printf("%s/%s", pool->group, volume);
+	const char *words[] = {"lvs", name, NULL};
+	return lvm_run(pool, words, NULL, NULL) == 0;
 }
 
 /* "LVM version: 2.03.16(2) (2022-05-18)" */

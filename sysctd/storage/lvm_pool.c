@@ -42,13 +42,6 @@ static int make_group(const struct lvm_pool *pool, bool wipe, struct error **err
 			    wipe ? "" : " (source.wipe=true overwrites what is there)");
 }
 
-static bool has_volume(const struct lvm_pool *pool, const char *volume)
-{
-	cleanup_free char *name = memory_printf("%s/%s", pool->group, volume);
-	const char *words[] = {"lvs", name, NULL};
-	return lvm_run(pool, words, NULL, NULL) == 0;
-}
-
 static int make_files(const struct lvm_pool *pool, struct error **error)
 {
 	cleanup_free char *device = lvm_device(pool, pool->files);
@@ -85,7 +78,7 @@ static int make_thin_pool(const struct lvm_pool *pool, struct error **error)
 		"--poolmetadatasize", metadata, "-l",	  "100%FREE",  "-n",	   pool->thin_pool,
 		pool->group,	      NULL};
 	/* One of a group that was there is used as it is. */
-	return !pool->device && has_volume(pool, pool->thin_pool)
+	return !pool->device && lvm_has_volume(pool, pool->thin_pool)
 		       ? 0
 		       : lvm_run(pool, words, NULL, error);
 }
