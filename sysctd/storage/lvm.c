@@ -27,10 +27,12 @@ enum { SECTOR = 512, NAME_LENGTH = 33 };
 
 #define GROWING "lvm.growing" /* beside LVM_NOTE while the volume is larger than its file system */
 
+/* What is mounted there is of our making. */
 static int check(const char *path, struct error **error)
 {
-	cleanup_free char *marker = memory_printf("%s/.", path);
-	return access(marker, W_OK) < 0 ? error_errno(error, errno, "writing to %s", path) : 0;
+	return lvm_is_mounted(path)
+		       ? 0
+		       : error_set(error, ERROR_INTERNAL, "nothing is mounted at %s", path);
 }
 
 /* ---- the note ---- */
