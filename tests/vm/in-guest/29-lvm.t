@@ -9,7 +9,7 @@ set -euo pipefail
 
 inside() { sysct exec "$1" -- sh -c "$2"; }
 pools=$state/storage-pools
-volumes() { find /dev/mapper -name "$1-*" | grep -cE -- '-t[0-9a-f]{32}$'; } # thin ones of a group
+volumes() { dmsetup ls | grep -cE "^$1-t[0-9a-f]{32}[[:space:]]"; } # thin ones of a group
 reclaimed() { [ -z "$(find "$pools" -maxdepth 3 -name '.del-*')" ]; }
 # size NAME: of its root in MiB, as it sees it.
 size() { inside "$1" 'df -m /' | awk 'END { print $(NF - 4) }'; }
