@@ -63,7 +63,9 @@ static int take_volume(struct import_plan *plan, struct server *server,
 		return -1;
 	if (!row->created_at) /* LXD 5.0 writes none */
 		row->created_at = db_now();
-	row->config = take_config(volume, request->config, error);
+	json_t *config = take_config(volume, request->config, error);
+	row->config = config ? volume_default_config(server, row->pool, config, error) : NULL;
+	json_decref(config);
 	const struct volume_request wanted = {row->pool, row->name, NULL, row->config};
 	return row->config ? volume_check_new(server, &wanted, error) : -1;
 }
@@ -108,7 +110,8 @@ static int plan_volume(struct import_plan *plan, struct server *server,
 	if (db_object_get(server->db, &db_pools, request->pool, &plan->pool, error) < 0 ||
 	    import_plan_format(plan, index, error) < 0 ||
 	    take_volume(plan, server, request, index, error) < 0 ||
-	    storage_pool_require(server, plan->pool.name, error) < 0)
+	    storage_pool_require(server, plan->pool.name, error) < 0 ||
+	    volume_check_size(server, plan->pool.name, plan->volume.config, error) < 0)
 		return -1;
 	/* Else each is whole, as those of volumes are on such a driver (volume/layer.c). */
 	plan->shares = !plan->streamed && storage_clones(plan->pool.kind);
@@ -136,11 +139,10 @@ static int store(struct server *server, struct import_plan *plan, struct error *
 
 static int commit(struct server *server, struct import_plan *plan, struct error **error)
 {
-	(void)error;
 	scheduler_wake(server->scheduler);
 	volume_publish(server, "storage-volume-created", plan->volume.pool, plan->volume.name,
 		       NULL);
-	return 0;
+	return volume_resize(server, &plan->volume, plan->volume.config, false, error);
 }
 
 static void abandon(struct server *server, struct import_plan *plan)

@@ -184,7 +184,8 @@ static int copy_live(struct instance *instance, const struct cgroup *cgroup, str
 static void write_out(const struct storage *storage, const struct layer_row *top)
 {
 	cleanup_free char *path = storage_layer_path(storage, top);
-	cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_free char *tree = memory_printf("%s/rootfs", path);
+	cleanup_close int fd = open(tree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0)
 		syncfs(fd);
 }

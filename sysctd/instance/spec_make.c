@@ -216,7 +216,9 @@ static json_t *make_rootfs(struct instance *instance, const struct instance_row 
 	if (storage_pool_require(server, row->pool, error) < 0 ||
 	    db_layer_chain(server->db, row->layer_id, &chain, error) < 0)
 		return NULL;
-	return storage_layers_describe(server->storage, &chain, error);
+	return storage_layer_use(server->storage, &chain.rows[0], error) < 0
+		       ? NULL
+		       : storage_layers_describe(server->storage, &chain, error);
 }
 
 int instance_expand(struct server *server, const struct instance_row *row, json_t **config,

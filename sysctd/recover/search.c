@@ -357,7 +357,7 @@ void recover_set_clear(struct recover_set *set, struct server *server)
 	for (size_t i = 0; i < set->pool_count; i++) {
 		struct recover_pool *pool = &set->pools[i];
 		if (pool->attachment.mounted || pool->attachment.made)
-			storage_pool_detach(server, pool->row.name, &pool->attachment);
+			storage_pool_detach(server, &pool->row, &pool->attachment);
 		object_row_clear(&pool->row);
 		free(pool->problem);
 		json_decref(pool->was);

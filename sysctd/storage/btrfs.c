@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/btrfs.h>
+#include <linux/btrfs_tree.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -19,6 +20,7 @@
 #include "memory.h"
 #include "storage/btrfs_quota.h"
 #include "storage/driver.h"
+#include "storage/pool_config.h"
 
 enum { MKFS_TIMEOUT = 600000, MOST_OPTIONS = 16 };
 
@@ -91,6 +93,30 @@ static int tree_freeze(const char *from, const char *path, struct error **error)
 	return problem ? fail(problem, error, "copying to subvolume", tree) : 0;
 }
 
+static bool is_subvolume(const char *path)
+{
+	struct statfs system;
+	struct stat status;
+	cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd >= 0 && fstatfs(fd, &system) == 0 && system.f_type == BTRFS_SUPER_MAGIC &&
+	       fstat(fd, &status) == 0 && status.st_ino == BTRFS_FIRST_FREE_OBJECTID;
+}
+
+static int tree_remove(const char *path, struct error **error)
+{
+	cleanup_free char *tree = memory_printf("%s/rootfs", path);
+	if (!is_subvolume(tree))
+		return 0;
+	cleanup_close int parent = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	enum btrfs_util_error problem = btrfs_util_delete_subvolume_fd(
+		parent, "rootfs", BTRFS_UTIL_DELETE_SUBVOLUME_RECURSIVE);
+	/* A read-only one that has others in it is left to the slow way. */
+	if (problem && errno != ENOENT && errno != EROFS)
+		return error_errno(error, errno, "removing %s: %s", tree,
+				   btrfs_util_strerror(problem));
+	return 0;
+}
+
 /* "-m single" as several words. */
 static void add_words(const char **arguments, size_t *count, char *words)
 {
@@ -99,16 +125,17 @@ static void add_words(const char **arguments, size_t *count, char *words)
 			arguments[(*count)++] = word;
 }
 
-static int make(const char *device, const char *options, bool wipe, struct error **error)
+static int make(const struct storage_source *source, bool wipe, struct error **error)
 {
 	cleanup_command_output struct command_output output = {0};
+	const char *options = pool_config_get(source->config, "btrfs.create_options");
 	cleanup_free char *words = memory_strdup(options ? options : "");
 	const char *arguments[MOST_OPTIONS + 2] = {"/usr/bin/env", "mkfs.btrfs", "-q"};
 	size_t count = 3;
 	if (wipe)
 		arguments[count++] = "-f";
 	add_words(arguments, &count, words);
-	arguments[count] = device;
+	arguments[count] = source->source;
 	if (command_capture(arguments, MKFS_TIMEOUT, &output, error) < 0)
 		return -1;
 	if (output.status == 127)
@@ -117,16 +144,19 @@ static int make(const char *device, const char *options, bool wipe, struct error
 	if (output.status == 0)
 		return 0;
 	cleanup_free char *line = command_last_line(output.err.text ? output.err.text : "");
-	return error_set(error, ERROR_INVALID, "making a file system on %s: %s%s", device,
+	return error_set(error, ERROR_INVALID, "making a file system on %s: %s%s", source->source,
 			 line ? line : "mkfs.btrfs failed",
 			 wipe ? "" : " (source.wipe=true overwrites what is there)");
 }
 
-static int mount_device(const char *device, const char *path, const char *options,
+/* What instances free inside is freed in a file, too. */
+static int mount_device(const struct storage_source *source, const char *device, const char *path,
 			struct error **error)
 {
-	cleanup_free char *all = memory_printf("user_subvol_rm_allowed%s%s", options ? "," : "",
-					       options ? options : "");
+	const char *options = pool_config_get(source->config, "btrfs.mount_options");
+	cleanup_free char *all = memory_printf("user_subvol_rm_allowed%s%s%s",
+					       source->is_file ? ",discard=async" : "",
+					       options ? "," : "", options ? options : "");
 	if (mount(device, path, "btrfs", 0, all) < 0)
 		return error_errno(error, errno, "mounting %s", device);
 	return 0;
@@ -150,6 +180,7 @@ const struct storage_driver storage_btrfs = {
 	.tree_create = tree_create,
 	.tree_clone = tree_clone,
 	.tree_freeze = tree_freeze,
+	.tree_remove = tree_remove,
 	.make = make,
 	.mount = mount_device,
 	.prepare = btrfs_quota_enable,

@@ -5,6 +5,7 @@
 #ifndef SYSCT_STORAGE_DRIVER_H
 #define SYSCT_STORAGE_DRIVER_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,6 +18,21 @@ struct storage_stack {
 	 * directory has the same owner, mode and attributes. */
 	int (*above)(const char *path, const char *place, uint32_t place_base, uint32_t id_base,
 		     struct error **error);
+};
+
+/* What a pool of a driver that makes file systems lies on; members are borrowed. */
+struct storage_source {
+	const char *pool;
+	const json_t *config;
+	/* Of "source": a block device, a file, or a name that the driver knows (names_sources). */
+	const char *source;
+	/* A file of which storage_driver.mount() gets a loop device. */
+	bool is_file;
+};
+
+/* Bytes of what a pool lies on. */
+struct storage_extent {
+	uint64_t total, used;
 };
 
 struct storage_driver {
@@ -35,13 +51,28 @@ struct storage_driver {
 	/* Makes "rootfs" in @path the same as in @from, for reading only, to be sent; NULL: the driver has no
 	 * format of its own for backups. */
 	int (*tree_freeze)(const char *from, const char *path, struct error **error);
-	/* For pools on a file of ours or a block device: makes the file system, and mounts it. NULL:
-	 * the source is a directory. */
-	int (*make)(const char *device, const char *options, bool wipe, struct error **error);
-	int (*mount)(const char *device, const char *path, const char *options,
+	/* A directory cannot be a source; what is no path is a name that the driver knows. */
+	bool names_sources;
+	/* Before a pool is made: what the driver needs is there; adds what was left open to @config.
+	 * NULL: nothing. */
+	int (*plan)(const char *pool, json_t *config, struct error **error);
+	/* For pools on a file of ours or a block device: makes the file system, and mounts it at @path,
+	 * @device being the source or the loop device of a file. NULL: the source is a directory. */
+	int (*make)(const struct storage_source *source, bool wipe, struct error **error);
+	int (*mount)(const struct storage_source *source, const char *device, const char *path,
 		     struct error **error);
+	/* Beside unmounting @path: before it what is mounted below, and after it what keeps the source
+	 * in use; @remove: the pool is no more. NULL: nothing. */
+	int (*leave)(const char *path, struct error **error);
+	int (*release)(const struct storage_source *source, bool remove, struct error **error);
 	/* Of a pool that has just been made on a file or device of its own; NULL: nothing. */
 	int (*prepare)(const char *path, struct error **error);
+	/* Where trees are file systems of their own; they do nothing and return 0 where "rootfs" in
+	 * @path is none of this driver. Mounts it, if it is not yet; it stays until one of the others.
+	 * Unmounts it. Removes it: what is left in @path are plain files. NULL: nothing to do. */
+	int (*tree_attach)(const char *path, struct error **error);
+	int (*tree_detach)(const char *path, struct error **error);
+	int (*tree_remove)(const char *path, struct error **error);
 	/* Bytes of the layer in @path, and of what is counted with it: what it has alone, and all that a
 	 * limit counts. -1: nobody knows without walking through it. */
 	int (*usage)(const char *path, int64_t *own, int64_t *all);
@@ -56,11 +87,13 @@ struct storage_driver {
 	int (*check_limit)(const char *path, struct error **error);
 	/* The most bytes that the layer in @path, and what is counted with it, may have, 0 for no limit. */
 	int (*limit)(const char *path, uint64_t bytes, struct error **error);
+	/* Of the pool at @path; -1 where it is none of this driver. NULL: as its file system says. */
+	int (*space)(const char *path, struct storage_extent *extent);
 	/* After the device has grown. */
 	int (*grow)(const char *path, struct error **error);
 };
 
-extern const struct storage_driver storage_overlay, storage_dir, storage_btrfs;
+extern const struct storage_driver storage_overlay, storage_dir, storage_btrfs, storage_lvm;
 
 /* Drivers by name, ended by NULL. */
 const struct storage_driver *const *storage_drivers(void);

@@ -6,7 +6,7 @@
 #include "strbuf.h"
 
 static const struct storage_driver *const drivers[] = {&storage_overlay, &storage_btrfs,
-						       &storage_dir, NULL};
+						       &storage_lvm, &storage_dir, NULL};
 
 const struct storage_driver *const *storage_drivers(void)
 {
@@ -17,7 +17,6 @@ static const struct {
 	const char *name, *why;
 } others[] = {
 	{"zfs", "neither Debian's kernel nor this daemon has ZFS"},
-	{"lvm", "thin volumes of LVM are not supported yet"},
 	{"lvmcluster", "there are no clusters"},
 	{"ceph", "there are no clusters"},
 	{"cephfs", "there are no clusters"},
@@ -34,12 +33,12 @@ const struct storage_driver *storage_driver_find(const char *name, struct error 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		if (strcmp(others[i].name, name) == 0) {
 			error_set(error, ERROR_UNSUPPORTED,
-				  "storage driver \"%s\" is not supported: %s; use overlay, btrfs "
-				  "or dir",
+				  "storage driver \"%s\" is not supported: %s; use overlay, btrfs, "
+				  "lvm or dir",
 				  name, others[i].why);
 			return NULL;
 		}
 	error_set(error, ERROR_INVALID,
-		  "there is no storage driver \"%s\": use overlay, btrfs or dir", name);
+		  "there is no storage driver \"%s\": use overlay, btrfs, lvm or dir", name);
 	return NULL;
 }

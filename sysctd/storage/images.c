@@ -21,7 +21,7 @@ char *storage_image_begin(struct storage *storage, const char *pool, const char 
 	if (functions && storage_make_fresh(path, error) == 0 &&
 	    functions->tree_create(path, error) == 0)
 		return path;
-	storage_remove_at(AT_FDCWD, path, NULL);
+	storage_remove(path, NULL);
 	free(path);
 	return NULL;
 }
@@ -31,6 +31,7 @@ int storage_image_commit(struct storage *storage, const char *pool, const char *
 {
 	cleanup_free char *new = storage_path(storage, pool, STORAGE_IMAGES, STORAGE_NEW, token);
 	cleanup_free char *path = storage_path(storage, pool, STORAGE_IMAGES, "", fingerprint);
+	storage_detach(new);
 	if (rename(new, path) == 0)
 		return 0;
 	if (errno != ENOTEMPTY && errno != EEXIST)
@@ -42,7 +43,7 @@ int storage_image_commit(struct storage *storage, const char *pool, const char *
 void storage_image_abort(struct storage *storage, const char *pool, const char *token)
 {
 	cleanup_free char *new = storage_path(storage, pool, STORAGE_IMAGES, STORAGE_NEW, token);
-	storage_remove_at(AT_FDCWD, new, NULL);
+	storage_remove(new, NULL);
 }
 
 int storage_image_discard(struct storage *storage, const char *pool, const char *fingerprint,
@@ -78,7 +79,7 @@ int64_t storage_image_size(struct storage *storage, const char *pool, const char
 	unsigned long long known = file_read_number_at(AT_FDCWD, note, 0);
 	if (known)
 		return (int64_t)known;
-	int64_t bytes = tree_size(tree);
+	int64_t bytes = storage_attach(path, NULL) < 0 ? -1 : tree_size(tree);
 	cleanup_free char *text = memory_printf("%lld", (long long)bytes);
 	if (bytes > 0)
 		file_replace_at(AT_FDCWD, note, text, strlen(text), 0600, false, NULL);
@@ -103,7 +104,7 @@ static int copy_here(struct server *server, const char *driver, const char *pool
 	if (!path)
 		return -1;
 	cleanup_free char *target = memory_printf("%s/rootfs", path);
-	if (storage_copy_tree(source, target, error) == 0)
+	if (storage_attach(home, error) == 0 && storage_copy_tree(source, target, error) == 0)
 		return storage_image_commit(storage, pool, token, fingerprint, error);
 	storage_image_abort(storage, pool, token);
 	return error_prefix(error, "copying image %.12s to pool %s", fingerprint, pool);

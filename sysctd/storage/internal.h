@@ -11,6 +11,7 @@
 
 #define STORAGE_NEW	".new-"
 #define STORAGE_DELETED ".del-"
+#define STORAGE_MARKER	"pool.json" /* in each pool: its name, driver and configuration */
 
 /* In a pool: what sysctd/recover says of its instances, volumes and images. */
 #define STORAGE_DESCRIPTIONS "backups"
@@ -62,8 +63,13 @@ char *storage_layer_tree(const struct storage *storage, const struct layer_row *
 /* What is in the directory @from is copied into the empty directory @to, and is on the disk. */
 int storage_copy_tree(const char *from, const char *to, struct error **error);
 
-/* Removes a directory with a tree in it, subvolumes among it. Missing is no error. */
-int storage_remove_at(int dirfd, const char *name, struct error **error);
+/* Removes a directory with a tree in it, whatever its driver made that of. Missing is no error. */
+int storage_remove(const char *path, struct error **error);
+
+/* Before "rootfs" in the directory @path is looked into: where it is a file system of its own it is mounted, and
+ * stays so until the layer or the pool goes. And when nobody can have begun to use it: it can be unmounted. */
+int storage_attach(const char *path, struct error **error);
+void storage_detach(const char *path);
 
 /* Makes an empty directory, in place of a half made one with the same name. */
 int storage_make_fresh(const char *path, struct error **error);

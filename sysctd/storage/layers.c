@@ -68,6 +68,21 @@ char *storage_new_path(const struct storage *storage, const char *pool, const ch
 			     (int)(name - directory), directory, name);
 }
 
+int storage_layer_attach(const struct storage *storage, const struct layer_row *layer,
+			 struct error **error)
+{
+	cleanup_free char *path = storage_layer_path(storage, layer);
+	return storage_attach(path, error);
+}
+
+int storage_layer_use(const struct storage *storage, const struct layer_row *layer,
+		      struct error **error)
+{
+	cleanup_free char *path = storage_layer_path(storage, layer);
+	storage_detach(path);
+	return storage_attach(path, error);
+}
+
 bool storage_stacks(const char *driver)
 {
 	const struct storage_driver *functions = storage_driver_find(driver, NULL);
@@ -139,7 +154,7 @@ static char *begin(struct storage *storage, const struct layer_place *place,
 	if (path && storage_make_fresh(path, error) == 0) {
 		if (count(storage, *driver, path, NULL, error) == 0)
 			return path;
-		storage_remove_at(AT_FDCWD, path, NULL);
+		storage_remove(path, NULL);
 	}
 	free(path);
 	return NULL;
@@ -149,7 +164,7 @@ static int end(int result, const char *path, const struct layer_place *place, st
 {
 	if (result == 0)
 		return 0;
-	storage_remove_at(AT_FDCWD, path, NULL);
+	storage_remove(path, NULL);
 	return error_prefix(error, "creating a layer in pool %s", place->pool);
 }
 
@@ -177,7 +192,9 @@ static int copy_flat(const struct storage_driver *driver, const char *from, cons
 	cleanup_free char *target = memory_printf("%s/rootfs", path);
 	if (same_pool && driver->tree_clone)
 		return driver->tree_clone(from, path, error);
-	return driver->tree_create(path, error) < 0 ? -1 : storage_copy_tree(source, target, error);
+	return storage_attach(from, error) < 0 || driver->tree_create(path, error) < 0
+		       ? -1
+		       : storage_copy_tree(source, target, error);
 }
 
 static char *find_image(struct server *server, const char *pool, const char *fingerprint,
@@ -255,12 +272,14 @@ struct tree_copy *storage_layer_copy(struct storage *storage, const struct layer
 	cleanup_free char *from = storage_layer_tree(storage, source);
 	cleanup_free char *path = storage_new_path(storage, place->pool, place->directory);
 	cleanup_free char *to = memory_printf("%s/%s", path, source->flat ? "rootfs" : "upper");
+	if (storage_layer_attach(storage, source, error) < 0)
+		return NULL;
 	int made = source->flat
 			   ? storage_layer_empty(storage, place, error)
 			   : storage_layer_above(storage, place, source, source->id_base, error);
 	struct tree_copy *copy = made < 0 ? NULL : open_copy(from, to, error);
 	if (made == 0 && !copy)
-		storage_remove_at(AT_FDCWD, path, NULL);
+		storage_remove(path, NULL);
 	return copy;
 }
 
@@ -310,13 +329,14 @@ int storage_layer_commit(struct storage *storage, const char *pool, const char *
 {
 	cleanup_free char *new = storage_new_path(storage, pool, directory);
 	cleanup_free char *path = memory_printf("%s/%s/%s", storage->root, pool, directory);
+	storage_detach(new);
 	return rename(new, path) < 0 ? error_errno(error, errno, "creating %s", path) : 0;
 }
 
 void storage_layer_abort(struct storage *storage, const char *pool, const char *directory)
 {
 	cleanup_free char *new = storage_new_path(storage, pool, directory);
-	storage_remove_at(AT_FDCWD, new, NULL);
+	storage_remove(new, NULL);
 }
 
 /* ---- mounting ---- */
@@ -390,7 +410,8 @@ json_t *storage_layers_describe(struct storage *storage, const struct layer_list
 				struct error **error)
 {
 	const struct layer_row *top = &chain->rows[0];
-	if (check_there(storage, top, error) < 0)
+	if (check_there(storage, top, error) < 0 ||
+	    (top->flat && storage_layer_attach(storage, top, error) < 0))
 		return NULL;
 	return top->flat ? describe_flat(storage, top) : describe_stacked(storage, chain, error);
 }
@@ -423,7 +444,7 @@ static int discard(struct storage *storage, const struct layer_row *layer, struc
 	if (rename(path, deleted) == 0 || errno == ENOENT)
 		return 0;
 	/* A full btrfs keeps blocks for what removes, and none for what renames. */
-	return errno == ENOSPC || errno == EDQUOT ? storage_remove_at(AT_FDCWD, path, error)
+	return errno == ENOSPC || errno == EDQUOT ? storage_remove(path, error)
 						  : error_errno(error, errno, "deleting %s", path);
 }
 

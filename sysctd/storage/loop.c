@@ -39,26 +39,12 @@ static int configure(int control, int backing, char **path)
 	return -1;
 }
 
-int loop_attach(const char *file, char **device, struct error **error)
+/* Opened, since it may end otherwise. */
+static int find(const char *file, char **device)
 {
-	cleanup_close int backing = open(file, O_RDWR | O_CLOEXEC);
-	if (backing < 0)
-		return error_errno(error, errno, "opening %s", file);
-	cleanup_close int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	if (control < 0)
-		return error_errno(error, errno, "opening /dev/loop-control");
-	int fd = -1;
-	for (int i = 0; i < TRIES && fd < 0; i++) {
-		fd = configure(control, backing, device);
-		if (fd < 0 && errno != EBUSY)
-			break;
-	}
-	return fd < 0 ? error_errno(error, errno, "making a loop device of %s", file) : fd;
-}
-
-static int find(const char *file)
-{
-	cleanup_dir DIR *dir = opendir("/sys/block");
+	/* The kernel names it without links. */
+	cleanup_free char *path = realpath(file, NULL);
+	cleanup_dir DIR *dir = path ? opendir("/sys/block") : NULL;
 	struct dirent *entry;
 	while (dir && (entry = readdir(dir))) {
 		cleanup_free char *name =
@@ -67,18 +53,45 @@ static int find(const char *file)
 		if (!backing)
 			continue;
 		backing[strcspn(backing, "\n")] = '\0';
-		cleanup_free char *device = memory_printf("/dev/%s", entry->d_name);
-		if (strcmp(backing, file) == 0)
-			return open(device, O_RDWR | O_CLOEXEC);
+		if (strcmp(backing, path) != 0)
+			continue;
+		cleanup_free char *found = memory_printf("/dev/%s", entry->d_name);
+		int fd = open(found, O_RDWR | O_CLOEXEC);
+		if (fd >= 0)
+			*device = steal_pointer(&found);
+		return fd;
 	}
 	return -1;
 }
 
+char *loop_find(const char *file)
+{
+	char *device = NULL;
+	cleanup_close int fd = find(file, &device);
+	return fd < 0 ? NULL : device;
+}
+
+int loop_attach(const char *file, char **device, struct error **error)
+{
+	cleanup_close int backing = open(file, O_RDWR | O_CLOEXEC);
+	if (backing < 0)
+		return error_errno(error, errno, "opening %s", file);
+	cleanup_close int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	if (control < 0)
+		return error_errno(error, errno, "opening /dev/loop-control");
+	int fd = find(file, device);
+	for (int i = 0; i < TRIES && fd < 0; i++) {
+		fd = configure(control, backing, device);
+		if (fd < 0 && errno != EBUSY)
+			break;
+	}
+	return fd < 0 ? error_errno(error, errno, "making a loop device of %s", file) : fd;
+}
+
 int loop_grow(const char *file, struct error **error)
 {
-	/* The kernel names it without links. */
-	cleanup_free char *path = realpath(file, NULL);
-	cleanup_close int fd = path ? find(path) : -1;
+	cleanup_free char *device = NULL;
+	cleanup_close int fd = find(file, &device);
 	if (fd < 0)
 		return error_set(error, ERROR_INTERNAL, "there is no loop device of %s", file);
 	if (ioctl(fd, LOOP_SET_CAPACITY) < 0)

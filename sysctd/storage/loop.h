@@ -4,8 +4,11 @@
 
 #include "error.h"
 
+/* The device that the file has, which the caller frees; NULL: it has none. */
+char *loop_find(const char *file);
+
 /**
- * loop_attach - a device with the content of the file.
+ * loop_attach - a device with the content of the file, the one that it has or a new one.
  * It goes when its last user does: the descriptor, which the caller closes, or a mount.
  * @device: its path, which the caller frees.
  */

@@ -54,12 +54,12 @@ static int find_place(const struct storage *storage, struct object_row *row, str
 			 row->name);
 }
 
-static void undo(const struct storage *storage, const char *name,
+static void undo(const struct storage *storage, const struct object_row *row,
 		 const struct pool_attachment *attachment)
 {
-	cleanup_free char *path = pool_path(storage, name);
+	cleanup_free char *path = pool_path(storage, row->name);
 	if (attachment->mounted)
-		pool_source_unmount(storage, name, false, NULL);
+		pool_source_unmount(storage, row, false, NULL);
 	if (attachment->made)
 		rmdir(path);
 }
@@ -76,7 +76,7 @@ static int mount_as(struct storage *storage, struct object_row *row, bool given,
 	if (pool_source_mount(storage, row, error) == 0 &&
 	    take_marker(storage, row, given, error) == 0)
 		return 0;
-	undo(storage, row->name, attachment);
+	undo(storage, row, attachment);
 	return -1;
 }
 
@@ -123,11 +123,11 @@ int storage_pool_attach(struct server *server, struct object_row *row,
 	return result < 0 ? error_prefix(error, "pool %s", row->name) : 0;
 }
 
-void storage_pool_detach(struct server *server, const char *name,
+void storage_pool_detach(struct server *server, const struct object_row *row,
 			 const struct pool_attachment *attachment)
 {
 	pthread_mutex_lock(&server->storage->pools);
-	undo(server->storage, name, attachment);
+	undo(server->storage, row, attachment);
 	pthread_mutex_unlock(&server->storage->pools);
 }
 

@@ -9,8 +9,9 @@ enum { NAME_LENGTH = 63 };
 
 struct pool_key {
 	const char *name;
-	bool device; /* of drivers that make file systems only */
-	bool fixed;  /* cannot change afterwards */
+	const char *driver; /* NULL: not of one alone */
+	bool device;	    /* of drivers that make file systems only */
+	bool fixed;	    /* cannot change afterwards */
 	int (*check)(const char *value, struct error **error);
 };
 
@@ -33,11 +34,43 @@ static int check_bool(const char *value, struct error **error)
 	return bool_parse(value, &flag, error);
 }
 
+static int check_thin(const char *value, struct error **error)
+{
+	bool thin;
+	if (bool_parse(value, &thin, error) < 0)
+		return -1;
+	return thin ? 0
+		    : error_set(error, ERROR_UNSUPPORTED,
+				"\"%s\" is not supported by sysct: every volume is a thin one",
+				value);
+}
+
+static int check_filesystem(const char *value, struct error **error)
+{
+	if (strcmp(value, "ext4") == 0 || strcmp(value, "xfs") == 0)
+		return 0;
+	if (strcmp(value, "btrfs") == 0)
+		return error_set(
+			error, ERROR_UNSUPPORTED,
+			"\"btrfs\" is not supported by sysct here: it takes a snapshot of a "
+			"device for that device; use ext4 or xfs");
+	return error_set(error, ERROR_INVALID, "\"%s\" is neither ext4 nor xfs", value);
+}
+
 static const struct pool_key keys[] = {
-	{"source", false, true, check_path},	    {"size", true, false, check_size},
-	{"source.wipe", true, true, check_bool},    {"btrfs.mount_options", true, false, NULL},
-	{"btrfs.create_options", true, true, NULL}, {"volatile.initial_source", false, true, NULL},
-	{"volume.size", false, false, check_size},
+	{"source", NULL, false, true, check_path},
+	{"size", NULL, true, false, check_size},
+	{"source.wipe", NULL, true, true, check_bool},
+	{"btrfs.mount_options", "btrfs", true, false, NULL},
+	{"btrfs.create_options", "btrfs", true, true, NULL},
+	{"lvm.vg_name", "lvm", true, true, NULL},
+	{"lvm.thinpool_name", "lvm", true, true, NULL},
+	{"lvm.use_thinpool", "lvm", true, true, check_thin},
+	{"lvm.vg.force_reuse", "lvm", true, true, check_bool},
+	{"volume.size", NULL, false, false, check_size},
+	{"volume.block.filesystem", "lvm", true, false, check_filesystem},
+	{"volume.block.mount_options", "lvm", true, false, NULL},
+	{"volatile.initial_source", NULL, false, true, NULL},
 };
 
 static const struct {
@@ -45,7 +78,7 @@ static const struct {
 } others[] = {
 	{"rsync.", "nothing is copied by rsync"},
 	{"volume.", "give the volumes the key themselves"},
-	{"lvm.", "it is for the driver lvm"},
+	{"lvm.", "of LVM the volume group and the thin pool can be named, and nothing else"},
 	{"zfs.", "it is for the driver zfs"},
 };
 
@@ -81,10 +114,17 @@ static int check_key(const struct storage_driver *driver, const char *name, cons
 		return 0;
 	if (!key)
 		return refuse(name, error);
+	if (key->driver && strcmp(key->driver, driver->name) != 0)
+		return error_set(error, ERROR_INVALID,
+				 "key \"%s\" is for the driver %s, and this one is %s", name,
+				 key->driver, driver->name);
 	if (key->device && !driver->make)
 		return error_set(error, ERROR_INVALID,
 				 "key \"%s\" is not for the driver %s, whose pools are directories",
 				 name, driver->name);
+	/* A name is looked at by the driver. */
+	if (key->check == check_path && driver->names_sources && value[0] != '/')
+		return 0;
 	if (key->check && key->check(value, error) < 0)
 		return error_prefix(error, "key \"%s\"", name);
 	return 0;

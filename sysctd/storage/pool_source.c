@@ -46,6 +46,12 @@ bool pool_is_mounted(const struct storage *storage, const char *pool)
 	       (status.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
+/* Of what a driver knows that names its sources. */
+static bool is_name(const char *source)
+{
+	return source[0] != '/';
+}
+
 /* ---- deciding ---- */
 
 static bool is_within(const char *inner, const char *outer)
@@ -59,7 +65,7 @@ static bool is_within(const char *inner, const char *outer)
 static char *find_source(const struct object_row *row)
 {
 	const char *source = pool_config_get(row->config, "source");
-	char *resolved = source ? realpath(source, NULL) : NULL;
+	char *resolved = source && !is_name(source) ? realpath(source, NULL) : NULL;
 	return resolved || !source ? resolved : memory_strdup(source);
 }
 
@@ -133,6 +139,11 @@ static int check_given(const struct storage_driver *driver, const char *source,
 	struct stat status;
 	if (stat(source, &status) < 0)
 		return error_errno(error, errno, "looking at %s", source);
+	if (S_ISDIR(status.st_mode) && driver->names_sources)
+		return error_set(error, ERROR_INVALID,
+				 "%s is a directory, and the driver %s needs a block device, or no "
+				 "source at all for a file of sysct's own",
+				 source, driver->name);
 	if (S_ISDIR(status.st_mode))
 		return check_empty(source, error);
 	if (!driver->make)
@@ -149,28 +160,38 @@ static bool is_device(const char *path)
 	return stat(path, &status) == 0 && S_ISBLK(status.st_mode);
 }
 
-int pool_source_plan(const struct storage *storage, struct object_row *row,
-		     const struct object_list *others, struct error **error)
+static int plan_path(const struct storage *storage, const struct storage_driver *driver,
+		     const char *given, struct object_row *row, const struct object_list *others,
+		     struct error **error)
 {
-	const struct storage_driver *driver = storage_driver_find(row->kind, error);
-	const char *given = pool_config_get(row->config, "source");
-	if (!driver)
-		return -1;
-	if (!given)
-		return driver->make ? plan_own(storage, row, error) : 0;
 	cleanup_free char *source = realpath(given, NULL);
 	if (!source)
 		return error_set(error, ERROR_INVALID, "looking at %s: %s", given, strerror(errno));
-	if (pool_config_get(row->config, "size"))
-		return error_set(
-			error, ERROR_INVALID,
-			"\"size\" is for pools in a file of sysct's own, without a source");
 	if (check_overlap(storage, source, others, error) < 0 ||
 	    check_given(driver, source, error) < 0)
 		return -1;
 	json_object_set_new(row->config, "volatile.initial_source", json_string(given));
 	/* /dev/disk/by-uuid/... is the same one after a boot, and /dev/sdb may not be. */
 	json_object_set_new(row->config, "source", json_string(is_device(source) ? given : source));
+	return 0;
+}
+
+int pool_source_plan(const struct storage *storage, struct object_row *row,
+		     const struct object_list *others, struct error **error)
+{
+	const struct storage_driver *driver = storage_driver_find(row->kind, error);
+	const char *given = pool_config_get(row->config, "source");
+	if (!driver || (driver->plan && driver->plan(row->name, row->config, error) < 0))
+		return -1;
+	if (!given)
+		return driver->make ? plan_own(storage, row, error) : 0;
+	if (pool_config_get(row->config, "size"))
+		return error_set(
+			error, ERROR_INVALID,
+			"\"size\" is for pools in a file of sysct's own, without a source");
+	if (!is_name(given))
+		return plan_path(storage, driver, given, row, others, error);
+	json_object_set_new(row->config, "volatile.initial_source", json_string(given));
 	return 0;
 }
 
@@ -194,12 +215,30 @@ static int set_size(const char *file, const char *text, int flags, struct error 
 	return ftruncate(fd, (off_t)bytes) < 0 ? error_errno(error, errno, "sizing %s", file) : 0;
 }
 
+/* Nothing is there: an error of ENOENT. A name is there as long as the driver says so. */
+static int look_at(const char *source, struct stat *status, struct error **error)
+{
+	*status = (struct stat){0};
+	if (is_name(source) || stat(source, status) == 0)
+		return 0;
+	return error_errno(error, errno, "looking at %s", source);
+}
+
+static struct storage_source describe(const struct object_row *row, const struct stat *status)
+{
+	return (struct storage_source){
+		.pool = row->name,
+		.config = row->config,
+		.source = pool_config_get(row->config, "source"),
+		.is_file = S_ISREG(status->st_mode),
+	};
+}
+
 int pool_source_make(const struct storage *storage, const struct object_row *row,
 		     struct error **error)
 {
 	const struct storage_driver *driver = storage_driver_find(row->kind, error);
 	const char *source = pool_config_get(row->config, "source");
-	const char *options = pool_config_get(row->config, "btrfs.create_options");
 	const char *wipe_text = pool_config_get(row->config, "source.wipe");
 	struct stat status;
 	bool wipe = false;
@@ -211,9 +250,10 @@ int pool_source_make(const struct storage *storage, const struct object_row *row
 	    (file_make_directories(storage->disks, 0700, error) < 0 ||
 	     set_size(source, pool_config_get(row->config, "size"), O_CREAT | O_EXCL, error) < 0))
 		return -1;
-	if (stat(source, &status) < 0)
-		return error_errno(error, errno, "looking at %s", source);
-	return S_ISDIR(status.st_mode) ? 0 : driver->make(source, options, wipe, error);
+	if (look_at(source, &status, error) < 0)
+		return -1;
+	const struct storage_source lies_on = describe(row, &status);
+	return S_ISDIR(status.st_mode) ? 0 : driver->make(&lies_on, wipe, error);
 }
 
 static int mount_directory(const char *source, const char *path, struct error **error)
@@ -223,15 +263,12 @@ static int mount_directory(const char *source, const char *path, struct error **
 	return 0;
 }
 
-/* What instances free inside is freed in the file, too. */
-static int mount_file(const struct storage_driver *driver, const char *source, const char *path,
-		      const char *options, struct error **error)
+static int mount_file(const struct storage_driver *driver, const struct storage_source *source,
+		      const char *path, struct error **error)
 {
 	cleanup_free char *device = NULL;
-	cleanup_free char *all =
-		memory_printf("discard=async%s%s", options ? "," : "", options ? options : "");
-	cleanup_close int fd = loop_attach(source, &device, error);
-	return fd < 0 ? -1 : driver->mount(device, path, all, error);
+	cleanup_close int fd = loop_attach(source->source, &device, error);
+	return fd < 0 ? -1 : driver->mount(source, device, path, error);
 }
 
 int pool_source_mount(const struct storage *storage, const struct object_row *row,
@@ -239,19 +276,19 @@ int pool_source_mount(const struct storage *storage, const struct object_row *ro
 {
 	const struct storage_driver *driver = storage_driver_find(row->kind, error);
 	const char *source = pool_config_get(row->config, "source");
-	const char *options = pool_config_get(row->config, "btrfs.mount_options");
 	cleanup_free char *path = pool_path(storage, row->name);
 	struct stat status;
 	if (!driver || file_make_directories(path, 0700, error) < 0)
 		return -1;
 	if (!source || pool_is_mounted(storage, row->name))
 		return 0;
-	if (stat(source, &status) < 0)
-		return error_errno(error, errno, "looking at %s", source);
+	if (look_at(source, &status, error) < 0)
+		return -1;
+	const struct storage_source lies_on = describe(row, &status);
 	if (S_ISDIR(status.st_mode))
 		return mount_directory(source, path, error);
-	return S_ISBLK(status.st_mode) ? driver->mount(source, path, options, error)
-				       : mount_file(driver, source, path, options, error);
+	return lies_on.is_file ? mount_file(driver, &lies_on, path, error)
+			       : driver->mount(&lies_on, source, path, error);
 }
 
 bool pool_source_is_device(const struct object_row *row)
@@ -261,13 +298,41 @@ bool pool_source_is_device(const struct object_row *row)
 	return source && stat(source, &status) == 0 && !S_ISDIR(status.st_mode);
 }
 
-int pool_source_unmount(const struct storage *storage, const char *pool, bool remove,
+static int leave(const struct storage *storage, const struct object_row *row,
+		 const struct storage_driver *driver, struct error **error)
+{
+	cleanup_free char *path = pool_path(storage, row->name);
+	if (!pool_is_mounted(storage, row->name))
+		return 0;
+	if (driver && driver->leave && driver->leave(path, error) < 0)
+		return -1;
+	return umount2(path, UMOUNT_NOFOLLOW) < 0 ? error_errno(error, errno, "unmounting %s", path)
+						  : 0;
+}
+
+static int release(const struct object_row *row, const struct storage_driver *driver, bool remove,
+		   struct error **error)
+{
+	struct stat status;
+	const char *source = pool_config_get(row->config, "source");
+	if (!driver || !driver->release || !source || look_at(source, &status, NULL) < 0)
+		return 0;
+	const struct storage_source lies_on = describe(row, &status);
+	return driver->release(&lies_on, remove, error);
+}
+
+int pool_source_unmount(const struct storage *storage, const struct object_row *row, bool remove,
 			struct error **error)
 {
-	cleanup_free char *path = pool_path(storage, pool);
-	cleanup_free char *file = own_file(storage, pool);
-	if (pool_is_mounted(storage, pool) && umount2(path, UMOUNT_NOFOLLOW) < 0)
-		return error_errno(error, errno, "unmounting %s", path);
+	const struct storage_driver *driver =
+		row->kind ? storage_driver_find(row->kind, NULL) : NULL;
+	cleanup_free char *path = pool_path(storage, row->name);
+	cleanup_free char *file = own_file(storage, row->name);
+	if (leave(storage, row, driver, error) < 0)
+		return -1;
+	/* What still runs may keep it in use. */
+	if (release(row, driver, remove, remove ? error : NULL) < 0)
+		return remove ? -1 : 0;
 	if (!remove)
 		return 0;
 	/* What is in it was removed before: it is empty. */

@@ -27,8 +27,9 @@ int pool_source_make(const struct storage *storage, const struct object_row *row
 int pool_source_mount(const struct storage *storage, const struct object_row *row,
 		      struct error **error);
 
-/* Takes it away from there; @remove: also a directory or a file of sysct's own. */
-int pool_source_unmount(const struct storage *storage, const char *pool, bool remove,
+/* Takes it away from there; @remove: also a directory or a file of sysct's own, and what a driver made on
+ * the source. */
+int pool_source_unmount(const struct storage *storage, const struct object_row *row, bool remove,
 			struct error **error);
 
 /* A file or a block device, not a directory. */

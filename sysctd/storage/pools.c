@@ -1,7 +1,7 @@
 /*
  * Making pools, changing and removing them, and having them at hand. While one is made or removed there is
- * the note ".pool-NAME" beside it: after a crash the row decides whether the pool stays. A file "pool.json"
- * in it says what it is; without that file its disk is not there.
+ * the note ".pool-NAME" beside it, with what the pool is to be or was: after a crash the row decides whether
+ * it stays. A file "pool.json" in it says what it is; without that file its disk is not there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,18 +23,43 @@
 #include "storage/pool_source.h"
 #include "volume/volume.h"
 
-#define NOTE   ".pool-"
-#define MARKER "pool.json"
+#define NOTE ".pool-"
 
 static char *note_path(const struct storage *storage, const char *pool)
 {
 	return memory_printf("%s/" NOTE "%s", storage->root, pool);
 }
 
-static int write_note(const struct storage *storage, const char *pool, struct error **error)
+/* What a pool is, as a file of its own. */
+static int write_description(const struct object_row *row, const char *path, struct error **error)
+{
+	json_t *content = json_pack("{s:s, s:s, s:s, s:O}", "name", row->name, "driver", row->kind,
+				    "description", row->description ? row->description : "",
+				    "config", row->config);
+	cleanup_free char *text = json_dumps(content, JSON_INDENT(2) | JSON_SORT_KEYS);
+	json_decref(content);
+	return file_replace_at(AT_FDCWD, path, text, strlen(text), 0600, true, error);
+}
+
+static int write_note(const struct storage *storage, const struct object_row *row,
+		      struct error **error)
+{
+	cleanup_free char *note = note_path(storage, row->name);
+	return write_description(row, note, error);
+}
+
+/* One that an older daemon wrote is empty: the name is all there is. */
+static void read_note(const struct storage *storage, const char *pool, struct object_row *row)
 {
 	cleanup_free char *note = note_path(storage, pool);
-	return file_replace_at(AT_FDCWD, note, "", 0, 0600, true, error);
+	cleanup_free char *text = file_try_read_at(AT_FDCWD, note);
+	json_t *content = text ? json_loads(text, 0, NULL) : NULL;
+	const char *driver = json_string_value(json_object_get(content, "driver"));
+	json_t *config = json_object_get(content, "config");
+	row->name = memory_strdup(pool);
+	row->kind = driver ? memory_strdup(driver) : NULL;
+	row->config = json_is_object(config) ? json_incref(config) : json_object();
+	json_decref(content);
 }
 
 static void remove_note(const struct storage *storage, const char *pool)
@@ -46,18 +71,13 @@ static void remove_note(const struct storage *storage, const char *pool)
 static int write_marker(const struct storage *storage, const struct object_row *row,
 			struct error **error)
 {
-	cleanup_free char *path = memory_printf("%s/%s/" MARKER, storage->root, row->name);
-	json_t *content = json_pack("{s:s, s:s, s:s, s:O}", "name", row->name, "driver", row->kind,
-				    "description", row->description ? row->description : "",
-				    "config", row->config);
-	cleanup_free char *text = json_dumps(content, JSON_INDENT(2) | JSON_SORT_KEYS);
-	json_decref(content);
-	return file_replace_at(AT_FDCWD, path, text, strlen(text), 0600, true, error);
+	cleanup_free char *path = memory_printf("%s/%s/" STORAGE_MARKER, storage->root, row->name);
+	return write_description(row, path, error);
 }
 
 json_t *storage_pool_marker(const struct storage *storage, const char *name)
 {
-	cleanup_free char *path = memory_printf("%s/%s/" MARKER, storage->root, name);
+	cleanup_free char *path = memory_printf("%s/%s/" STORAGE_MARKER, storage->root, name);
 	cleanup_free char *text = file_try_read_at(AT_FDCWD, path);
 	return text ? json_loads(text, 0, NULL) : NULL;
 }
@@ -105,7 +125,7 @@ static int mount_again(struct storage *storage, const struct object_row *row, st
 	if (storage_pool_available(storage, row->name))
 		return 0;
 	/* Its disk would have the marker: this is another one, or the bare place of the mount. */
-	pool_source_unmount(storage, row->name, false, NULL);
+	pool_source_unmount(storage, row, false, NULL);
 	return error_set(error, ERROR_INTERNAL, "what is at %s is not this pool",
 			 source ? source : path);
 }
@@ -154,7 +174,8 @@ static int empty_kind(const struct storage *storage, const char *pool, enum stor
 					 "pool \"%s\" has %s/%s, which no instance and no volume "
 					 "knows: move it away if it is somebody's, or remove it",
 					 pool, storage_kind_directory(kind), entry->d_name);
-		if (storage_remove_at(dirfd(dir), entry->d_name, error) < 0)
+		cleanup_free char *left = memory_printf("%s/%s", path, entry->d_name);
+		if (storage_remove(left, error) < 0)
 			return -1;
 	}
 	return 0;
@@ -170,9 +191,11 @@ static int empty_pool(const struct storage *storage, const char *pool, struct er
 	return 0;
 }
 
-static int take_down(const struct storage *storage, const char *pool, struct error **error)
+static int take_down(const struct storage *storage, const struct object_row *row,
+		     struct error **error)
 {
-	cleanup_free char *marker = memory_printf("%s/%s/" MARKER, storage->root, pool);
+	const char *pool = row->name;
+	cleanup_free char *marker = memory_printf("%s/%s/" STORAGE_MARKER, storage->root, pool);
 	cleanup_free char *descriptions = storage_descriptions(storage, pool);
 	/* Of what is not there a read-only file system says otherwise. */
 	if (empty_pool(storage, pool, error) < 0 ||
@@ -185,7 +208,7 @@ static int take_down(const struct storage *storage, const char *pool, struct err
 							storage_kind_directory(kind));
 		rmdir(path);
 	}
-	if (pool_source_unmount(storage, pool, true, error) < 0)
+	if (pool_source_unmount(storage, row, true, error) < 0)
 		return -1;
 	remove_note(storage, pool);
 	return 0;
@@ -258,11 +281,14 @@ static int delete_noted(struct server *server, const char *name, struct error **
 static int delete_locked(struct server *server, const char *name, struct error **error)
 {
 	struct storage *storage = server->storage;
+	cleanup_object_row struct object_row row = {0};
 	/* One that is back is emptied, too. */
 	if (!storage_pool_available(storage, name))
 		require_locked(server, name, NULL);
 	if (check_unguarded(storage, name, error) < 0 || check_unused(server, name, error) < 0 ||
-	    storage_layers_sweep(server, error) < 0 || write_note(storage, name, error) < 0)
+	    storage_layers_sweep(server, error) < 0 ||
+	    db_object_get(server->db, &db_pools, name, &row, error) < 0 ||
+	    write_note(storage, &row, error) < 0)
 		return -1;
 	fault_point("pool.leaving");
 	if (delete_noted(server, name, error) < 0) {
@@ -271,7 +297,7 @@ static int delete_locked(struct server *server, const char *name, struct error *
 	}
 	fault_point("pool.deleted");
 	cleanup_error struct error *problem = NULL;
-	if (take_down(storage, name, &problem) < 0)
+	if (take_down(storage, &row, &problem) < 0)
 		log_event(LOG_LEVEL_WARNING, NULL,
 			  "pool %s is deleted, and the next start tries again what failed: %s",
 			  name, error_message(problem));
@@ -348,7 +374,7 @@ static int create_locked(struct server *server, struct object_row *row, struct e
 				 "back by 'sysct admin recover'",
 				 path);
 	if (pool_source_plan(storage, row, &others, error) < 0 ||
-	    write_note(storage, row->name, error) < 0)
+	    write_note(storage, row, error) < 0)
 		return -1;
 	fault_point("pool.noted");
 	if (create_noted(server, row, error) == 0) {
@@ -356,7 +382,7 @@ static int create_locked(struct server *server, struct object_row *row, struct e
 		return 0;
 	}
 	cleanup_error struct error *problem = NULL;
-	if (take_down(storage, row->name, &problem) < 0)
+	if (take_down(storage, row, &problem) < 0)
 		log_event(LOG_LEVEL_WARNING, NULL, "removing half made pool %s: %s", row->name,
 			  error_message(problem));
 	return -1;
@@ -407,9 +433,16 @@ int storage_pool_space(struct storage *storage, const char *pool, struct storage
 	struct statvfs status;
 	if (statvfs(path, &status) < 0)
 		return error_errno(error, errno, "looking at pool %s", pool);
-	*space = (struct storage_space){
+	struct storage_extent extent = {
 		.total = (uint64_t)status.f_blocks * status.f_frsize,
 		.used = (uint64_t)(status.f_blocks - status.f_bfree) * status.f_frsize,
+	};
+	for (const struct storage_driver *const *at = storage_drivers(); *at; at++)
+		if ((*at)->space && (*at)->space(path, &extent) == 0)
+			break;
+	*space = (struct storage_space){
+		.total = extent.total,
+		.used = extent.used,
 		.inodes_total = status.f_files,
 		.inodes_used = status.f_files - status.f_ffree,
 	};
@@ -419,13 +452,14 @@ int storage_pool_space(struct storage *storage, const char *pool, struct storage
 static void repair_note(struct server *server, const char *pool)
 {
 	cleanup_error struct error *error = NULL;
-	cleanup_object_row struct object_row row = {0};
+	cleanup_object_row struct object_row row = {0}, noted = {0};
 	if (db_object_get(server->db, &db_pools, pool, &row, NULL) == 0) {
 		remove_note(server->storage, pool);
 		return;
 	}
 	log_event(LOG_LEVEL_INFO, NULL, "removing half made or half removed pool %s", pool);
-	if (take_down(server->storage, pool, &error) < 0)
+	read_note(server->storage, pool, &noted);
+	if (take_down(server->storage, &noted, &error) < 0)
 		log_event(LOG_LEVEL_WARNING, NULL, "removing pool %s: %s", pool,
 			  error_message(error));
 }
@@ -464,5 +498,5 @@ void storage_pools_unmount(struct server *server)
 	if (db_object_list(server->db, &db_pools, &pools, NULL) < 0)
 		return;
 	for (size_t i = 0; i < pools.count; i++)
-		pool_source_unmount(server->storage, pools.rows[i].name, false, NULL);
+		pool_source_unmount(server->storage, &pools.rows[i], false, NULL);
 }

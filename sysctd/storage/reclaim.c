@@ -29,9 +29,10 @@ static void reclaim_directory(struct storage *storage, const char *path)
 		cleanup_error struct error *error = NULL;
 		if (strncmp(entry->d_name, STORAGE_DELETED, strlen(STORAGE_DELETED)) != 0)
 			continue;
-		if (storage_remove_at(dirfd(dir), entry->d_name, &error) < 0)
-			log_event(LOG_LEVEL_WARNING, NULL, "reclaiming %s/%s: %s", path,
-				  entry->d_name, error_message(error));
+		cleanup_free char *deleted = memory_printf("%s/%s", path, entry->d_name);
+		if (storage_remove(deleted, &error) < 0)
+			log_event(LOG_LEVEL_WARNING, NULL, "reclaiming %s: %s", deleted,
+				  error_message(error));
 	}
 }
 

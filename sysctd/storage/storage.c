@@ -1,14 +1,10 @@
 /* See storage.h: where things are. */
 #include "storage/storage.h"
 
-#include <btrfsutil.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <linux/btrfs_tree.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -82,50 +78,48 @@ int storage_make_fresh(const char *path, struct error **error)
 		return 0;
 	if (errno != EEXIST)
 		return error_errno(error, errno, "creating %s", path);
-	if (storage_remove_at(AT_FDCWD, path, error) < 0)
+	if (storage_remove(path, error) < 0)
 		return -1;
 	return mkdir(path, 0700) < 0 ? error_errno(error, errno, "creating %s", path) : 0;
 }
 
-static bool is_subvolume(int dirfd, const char *path)
+static int remove_tree(const char *path, struct error **error)
 {
-	struct statfs system;
-	struct stat status;
-	cleanup_close int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd >= 0 && fstatfs(fd, &system) == 0 && system.f_type == BTRFS_SUPER_MAGIC &&
-	       fstat(fd, &status) == 0 && status.st_ino == BTRFS_FIRST_FREE_OBJECTID;
-}
-
-static int remove_tree(int dirfd, const char *name, struct error **error)
-{
-	cleanup_free char *tree = memory_printf("%s/rootfs", name);
-	if (is_subvolume(dirfd, tree)) {
-		cleanup_close int parent =
-			openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		enum btrfs_util_error problem = btrfs_util_delete_subvolume_fd(
-			parent, "rootfs", BTRFS_UTIL_DELETE_SUBVOLUME_RECURSIVE);
-		/* A read-only one that has others in it is left to the slow way. */
-		if (problem && errno != ENOENT && errno != EROFS)
-			return error_errno(error, errno, "removing %s: %s", tree,
-					   btrfs_util_strerror(problem));
-	}
-	return file_remove_tree_at(dirfd, name, error);
+	for (const struct storage_driver *const *at = storage_drivers(); *at; at++)
+		if ((*at)->tree_remove && (*at)->tree_remove(path, error) < 0)
+			return -1;
+	return file_remove_tree_at(AT_FDCWD, path, error);
 }
 
 /* What it belongs to, and in @parent where it is; that is the caller's. */
-static uint32_t find_project(int dirfd, const char *name, int *parent)
+static uint32_t find_project(const char *path, int *parent)
 {
-	cleanup_close int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	uint32_t project = project_of(fd);
 	*parent = project ? openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	return project;
 }
 
-int storage_remove_at(int dirfd, const char *name, struct error **error)
+int storage_remove(const char *path, struct error **error)
 {
 	cleanup_close int parent = -1;
-	uint32_t project = find_project(dirfd, name, &parent);
-	int result = remove_tree(dirfd, name, error);
+	uint32_t project = find_project(path, &parent);
+	int result = remove_tree(path, error);
 	project_forget(parent, project);
 	return result;
+}
+
+int storage_attach(const char *path, struct error **error)
+{
+	for (const struct storage_driver *const *at = storage_drivers(); *at; at++)
+		if ((*at)->tree_attach && (*at)->tree_attach(path, error) < 0)
+			return -1;
+	return 0;
+}
+
+void storage_detach(const char *path)
+{
+	for (const struct storage_driver *const *at = storage_drivers(); *at; at++)
+		if ((*at)->tree_detach)
+			(*at)->tree_detach(path, NULL);
 }

@@ -127,6 +127,15 @@ void storage_layer_abort(struct storage *storage, const char *pool, const char *
 /* Directory of a layer; "rootfs" below it is the tree of a flat one. The caller frees it. */
 char *storage_layer_path(const struct storage *storage, const struct layer_row *layer);
 
+/* Before the tree of one that is committed is looked into (internal.h, storage_attach()). */
+int storage_layer_attach(const struct storage *storage, const struct layer_row *layer,
+			 struct error **error);
+
+/* The same of the one that an instance, whose lock is held, is about to write into. A file system of its own is
+ * mounted anew: one that has met an error of its device, as in a full pool, is whole only then. */
+int storage_layer_use(const struct storage *storage, const struct layer_row *layer,
+		      struct error **error);
+
 /* "sysct.rootfs" for the layers of @chain, the uppermost first. */
 json_t *storage_layers_describe(struct storage *storage, const struct layer_list *chain,
 				struct error **error);
@@ -229,7 +238,7 @@ struct pool_attachment {
  */
 int storage_pool_attach(struct server *server, struct object_row *row,
 			struct pool_attachment *attachment, struct error **error);
-void storage_pool_detach(struct server *server, const char *name,
+void storage_pool_detach(struct server *server, const struct object_row *row,
 			 const struct pool_attachment *attachment);
 
 /* Makes a row of it. */

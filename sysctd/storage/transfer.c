@@ -146,6 +146,8 @@ static int open_tree_of(struct transfer *transfer, const struct made *made, stru
 	cleanup_free char *path = storage_new_path(transfer->server->storage, transfer->pool->name,
 						   made->row.directory);
 	cleanup_free char *tree = memory_printf("%s/rootfs", path);
+	if (storage_attach(path, error) < 0)
+		return -1;
 	int fd = open(tree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? error_errno(error, errno, "opening %s", tree) : fd;
 }

@@ -53,7 +53,7 @@ static int64_t monotonic(void)
 static int64_t count_layer(struct server *server, const struct layer_row *layer)
 {
 	cleanup_free char *tree = storage_layer_tree(server->storage, layer);
-	return tree_size(tree);
+	return storage_layer_attach(server->storage, layer, NULL) < 0 ? -1 : tree_size(tree);
 }
 
 /* What the driver knows without counting. */

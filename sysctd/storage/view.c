@@ -105,6 +105,8 @@ static int run_in_thread(struct viewing *viewing)
 static int open_flat(struct storage *storage, const struct layer_row *layer, struct error **error)
 {
 	cleanup_free char *tree = storage_layer_tree(storage, layer);
+	if (storage_layer_attach(storage, layer, error) < 0)
+		return -1;
 	int fd = open(tree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? error_errno(error, errno, "opening %s", tree) : fd;
 }

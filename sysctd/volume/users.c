@@ -137,7 +137,8 @@ char *volume_path(struct server *server, const char *pool, const char *name, str
 	cleanup_layer_list struct layer_list chain = {0};
 	if (db_volume_get(server->db, pool, name, &row, error) < 0 ||
 	    storage_pool_require(server, pool, error) < 0 ||
-	    db_layer_chain(server->db, row.layer_id, &chain, error) < 0)
+	    db_layer_chain(server->db, row.layer_id, &chain, error) < 0 ||
+	    storage_layer_attach(server->storage, &chain.rows[0], error) < 0)
 		return NULL;
 	cleanup_free char *path = storage_layer_path(server->storage, &chain.rows[0]);
 	return memory_printf("%s/rootfs", path);
