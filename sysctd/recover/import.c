@@ -21,6 +21,7 @@
 #include "recover/internal.h"
 #include "server.h"
 #include "storage/storage.h"
+#include "volume/internal.h"
 
 /* ---- layers ---- */
 
@@ -227,6 +228,9 @@ int recover_item_import(struct recover_item *item, struct server *server, struct
 {
 	int result = item->kind == RECOVER_INSTANCE ? import_instance(item, server, error)
 						    : import_simple(item, server, error);
+	/* Instances get theirs when they start. */
+	if (result == 0 && item->kind == RECOVER_VOLUME)
+		result = volume_resize(server, &item->volume, item->volume.config, false, error);
 	if (result == 0)
 		log_event(LOG_LEVEL_INFO,
 			  item->kind == RECOVER_INSTANCE ? item->instance.name : NULL,

@@ -25,7 +25,7 @@ layers=$(layer_count)
 
 # --- there
 ok sysct export box
-ok -n "nothing is left of making it" nothing_left
+ok -n "nothing is left of making it" wait_until 20 nothing_left
 is "$(layer_count)" "$layers" "and no layer"
 is "$(first_names box.tar.zst 1)" backup/index.yaml "the index comes first"
 is "$(stat -c %a box.tar.zst)" 600 "nobody else can read it"
@@ -50,7 +50,7 @@ is "$(names_in piped)" "$(names_in box.none)" "has the same files"
 
 # --- and back
 ok sysct import box.tar.zst two
-ok -n "nothing is left of it" nothing_left
+ok -n "nothing is left of it" wait_until 20 nothing_left
 ok sysct start two
 is "$(data_of two)" "$now" "files, links, holes, owners, attributes and lists are the same"
 is "$(snapshots_of two)" first "it has the snapshot"
@@ -201,7 +201,7 @@ refused() { # KIND PATTERN [OPTION...]
 	"$top/tests/lib/craft-backup" "$1" >crafted.tar
 	fails -n "$1" sysct import crafted.tar "${@:3}"
 	like "$(cat "$TAP_OUTPUT")" "$2" "says why"
-	ok -n "$1: nothing is left" nothing_left
+	ok -n "$1: nothing is left" wait_until 20 nothing_left
 	is "$(sysct list -f csv -c n)" "" "no instance either"
 }
 refused architecture 'architecture s390x'
@@ -236,13 +236,13 @@ whole=$(python3 -c 'import tarfile; last = tarfile.open("good.tar").getmembers()
 for size in 300 1000 3000 "$whole"; do
 	head -c "$size" good.tar >crafted.tar
 	fails -n "cut off after $size bytes" sysct import crafted.tar
-	ok -n "nothing is left" nothing_left
+	ok -n "nothing is left" wait_until 20 nothing_left
 done
 head -c 200000 box.tar.zst >crafted.tar
 fails -n "a compressed one that was cut off" sysct import crafted.tar
 fails -n "no archive" sysct import /bin/sh
 fails -n "an empty one" sysct import /dev/null
-ok -n "nothing is left of all of them" nothing_left
+ok -n "nothing is left of all of them" wait_until 20 nothing_left
 
 # --- and what is not
 ok sysct import good.tar

@@ -84,6 +84,7 @@ is "$(for i in $(seq 10); do inside "many$i" 'cat /root/file'; done | sort | uni
 # shellcheck disable=SC2046 # words
 ok sysct delete -f $(sysct list -f csv -c n)
 ok -n "all of them are removed" wait_until 20 reclaimed
-is "$(rows 'select count(*) from storage_layers') $(find "$SYSCT_DIR/storage-pools/default/"{instances,layers} -mindepth 1 -maxdepth 1 | wc -l)" "0 0" "and no layer is left"
+none_left() { [ "$(rows 'select count(*) from storage_layers') $(find "$SYSCT_DIR/storage-pools/default/"{instances,layers} -mindepth 1 -maxdepth 1 | wc -l)" = "0 0" ]; }
+ok -n "and no layer is left" wait_until 20 none_left
 daemon_end
 done_testing

@@ -25,7 +25,7 @@ layers=$(layer_count)
 
 # --- there
 ok sysct storage volume export default data
-ok -n "nothing is left of making it" nothing_left
+ok -n "nothing is left of making it" wait_until 20 nothing_left
 is "$(layer_count)" "$layers" "and no layer"
 is "$(tar -tf data.tar.zst 2>/dev/null | sed 's,/$,,' | sed -n '1,2p' | paste -sd ' ')" "backup/index.yaml backup/volume-snapshots/first" "the index comes first"
 is "$(index_of data.tar.zst | grep -c 'type: custom')" 2 "it is of a custom volume"
@@ -121,7 +121,7 @@ is "$(files)" 0 "and go with it"
 sysct export box box.tar.zst
 complains "backup of an instance: it is for 'sysct import'" sysct storage volume import default box.tar.zst
 complains "backup of a custom volume: it is for 'sysct storage volume import'" sysct import data.tar.zst
-ok -n "nothing is left of them" nothing_left
+ok -n "nothing is left of them" wait_until 20 nothing_left
 
 # --- killed
 sysct storage volume create default big
