@@ -32,9 +32,10 @@ layers=$(layer_count)
 ok sysct export box box.tar --optimized-storage --compression none
 is "$(names_in box.tar)" "backup/index.yaml backup/optimized_header.yaml backup/snapshots/first.bin backup/snapshots/second.bin backup/container.bin" "a stream for each tree"
 is "$(tar -xOf box.tar backup/index.yaml | grep '^optimized')" $'optimized: true\noptimized_header: true' "the index says so"
-ok -n "nothing is left of making it" nothing_left
-ok -n "no subvolume either" no_subvolumes
-is "$(layer_count)" "$layers" "and no layer"
+ok -n "nothing is left of making it" wait_until 20 nothing_left
+ok -n "no subvolume either" wait_until 20 no_subvolumes
+same_layers() { [ "$(layer_count)" = "$layers" ]; }
+ok -n "and no layer" wait_until 20 same_layers
 size() { tar -tvf box.tar "$1" | awk '{ print $3 }'; }
 ok -n "the second has what differs only" test "$(size backup/snapshots/second.bin)" -lt $(($(size backup/snapshots/first.bin) / 2 + 22000000))
 ok -n "and so has the instance" test "$(size backup/container.bin)" -lt 1000000
@@ -43,7 +44,7 @@ complains "driver is overlay: it has no optimized format" sysct export plain x.t
 # --- and back
 before=$(megabytes "$SYSCT_DIR/storage-pools/other")
 ok sysct import box.tar two -s other
-ok -n "nothing is left of it" nothing_left
+ok -n "nothing is left of it" wait_until 20 nothing_left
 takes_less() { [ $(($(megabytes "$SYSCT_DIR/storage-pools/other") - before)) -lt 60 ]; }
 ok -n "snapshots share" wait_until 60 takes_less
 ok sysct start two
@@ -77,7 +78,7 @@ ok sysct delete --force two
 tree=$(find "$SYSCT_DIR"/storage-pools/fast/instances -mindepth 1 -maxdepth 1)/rootfs
 btrfs subvolume create "$tree/data/inside" >/dev/null
 complains 'has a subvolume of its own, /data/inside: export it without' sysct export box inner.tar --optimized-storage
-ok -n "nothing is left of trying" nothing_left
+ok -n "nothing is left of trying" wait_until 20 nothing_left
 btrfs subvolume delete "$tree/data/inside" >/dev/null
 
 # --- volumes
@@ -120,7 +121,7 @@ spoil() { # CODE: the archive without compression with a change by Python, in wh
 refused() { # PATTERN CODE
 	spoil "$2"
 	complains "$1" sysct import spoilt.tar spoilt -s fast
-	ok -n "nothing is left of it" nothing_left
+	ok -n "nothing is left of it" wait_until 20 nothing_left
 }
 refused 'stream of a subvolume was cut off' 'members["backup/container.bin"] = members["backup/container.bin"][:-30]'
 refused 'stream of a subvolume is damaged' 'd = bytearray(members["backup/container.bin"]); d[60] ^= 1; members["backup/container.bin"] = bytes(d)'

@@ -25,8 +25,9 @@ layers=$(layer_count)
 
 # --- there
 ok sysct storage volume export default data
-ok -n "nothing is left of making it" nothing_left
-is "$(layer_count)" "$layers" "and no layer"
+ok -n "nothing is left of making it" wait_until 20 nothing_left
+same_layers() { [ "$(layer_count)" = "$layers" ]; }
+ok -n "and no layer" wait_until 20 same_layers
 is "$(tar -tf data.tar.zst 2>/dev/null | sed 's,/$,,' | sed -n '1,2p' | paste -sd ' ')" "backup/index.yaml backup/volume-snapshots/first" "the index comes first"
 is "$(index_of data.tar.zst | grep -c 'type: custom')" 2 "it is of a custom volume"
 fails sysct storage volume export default data
@@ -121,7 +122,7 @@ is "$(files)" 0 "and go with it"
 sysct export box box.tar.zst
 complains "backup of an instance: it is for 'sysct import'" sysct storage volume import default box.tar.zst
 complains "backup of a custom volume: it is for 'sysct storage volume import'" sysct import data.tar.zst
-ok -n "nothing is left of them" nothing_left
+ok -n "nothing is left of them" wait_until 20 nothing_left
 
 # --- killed
 sysct storage volume create default big
