@@ -67,27 +67,29 @@ static void take(struct instance *instance, bool usage, struct snapshot *now)
 }
 
 /* "shared" is ours: what is below, with others. */
-static json_t *render_disk(const struct instance *instance)
+static json_t *render_disk(const struct instance *instance, const json_t *devices)
 {
 	struct server *server = instance->server;
 	struct storage_usage usage = {-1, -1};
 	int64_t layer;
 	if (db_instance_layer(server->db, instance->id, &layer, NULL) == 0 && layer)
 		usage = storage_usage(server, layer, true);
-	return json_pack("{s:{s:o, s:i, s:o}}", "root", "usage", or_zero(usage.own), "total", 0,
-			 "shared", or_zero(usage.shared));
+	return json_pack("{s:{s:o, s:I, s:o}}", "root", "usage", or_zero(usage.own), "total",
+			 (json_int_t)instance_root_size(devices), "shared", or_zero(usage.shared));
 }
 
-static void add_usage(json_t *state, const struct instance *instance, const struct snapshot *now)
+static void add_usage(json_t *state, const struct instance *instance, const json_t *devices,
+		      const struct snapshot *now)
 {
-	json_object_set_new(state, "disk", render_disk(instance));
+	json_object_set_new(state, "disk", render_disk(instance, devices));
 	json_object_set_new(state, "memory", render_memory(&now->usage));
 	json_object_set_new(state, "processes", or_zero(now->pid ? now->usage.processes : 0));
 	json_object_set_new(state, "cpu",
 			    json_pack("{s:o}", "usage", or_zero(now->usage.cpu_nanoseconds)));
 }
 
-json_t *instance_render_state(struct instance *instance, enum instance_detail detail)
+json_t *instance_render_state(struct instance *instance, const json_t *devices,
+			      enum instance_detail detail)
 {
 	struct snapshot now;
 	take(instance, detail == INSTANCE_FULL, &now);
@@ -99,7 +101,7 @@ json_t *instance_render_state(struct instance *instance, enum instance_detail de
 			: NULL,
 		"pid", (int)now.pid, "started_at", render_time(now.started_at));
 	if (state && detail == INSTANCE_FULL)
-		add_usage(state, instance, &now);
+		add_usage(state, instance, devices, &now);
 	cleanup_free char *reason = now.pid ? NULL : instance_reason(instance);
 	if (state && reason)
 		json_object_set_new(state, "last_error", json_string(reason)); /* ours */
@@ -128,7 +130,7 @@ json_t *instance_render(const struct instance_row *row, const struct profile_lis
 		"default");
 	if (object && detail != INSTANCE_PLAIN) {
 		json_object_set_new(object, "state",
-				    instance ? instance_render_state(instance, detail)
+				    instance ? instance_render_state(instance, devices, detail)
 					     : json_null());
 		json_object_set_new(object, "snapshots", json_null());
 		json_object_set_new(object, "backups", json_null());

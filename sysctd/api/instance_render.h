@@ -38,7 +38,8 @@ struct instance *instance_of_request(struct request *request, struct error **err
 /* The "resources" of an operation on an instance. */
 json_t *instance_render_resources(const char *name);
 
-/* "/1.0/instances/NAME/state". */
-json_t *instance_render_state(struct instance *instance, enum instance_detail detail);
+/* "/1.0/instances/NAME/state". @devices: expanded, for the size of the root disk; NULL leaves that out. */
+json_t *instance_render_state(struct instance *instance, const json_t *devices,
+			      enum instance_detail detail);
 
 #endif

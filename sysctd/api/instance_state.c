@@ -139,7 +139,15 @@ static struct response *put_state(struct request *request, struct error **error)
 static struct response *get_state(struct request *request, struct error **error)
 {
 	cleanup_instance struct instance *instance = instance_of_request(request, error);
-	return instance ? response_sync(instance_render_state(instance, INSTANCE_FULL)) : NULL;
+	cleanup_instance_row struct instance_row row = {0};
+	struct server *server = request_server(request);
+	json_t *devices = NULL;
+	if (!instance || db_instance_get_by_id(server->db, instance->id, &row, error) < 0 ||
+	    instance_expand(server, &row, NULL, &devices, error) < 0)
+		return NULL;
+	json_t *state = instance_render_state(instance, devices, INSTANCE_FULL);
+	json_decref(devices);
+	return response_sync(state);
 }
 
 const struct route instance_state_routes[] = {

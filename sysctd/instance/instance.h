@@ -231,6 +231,9 @@ json_t *instance_make_resources(struct server *server, const struct instance *se
 int instance_expand(struct server *server, const struct instance_row *row, json_t **config,
 		    json_t **devices, struct error **error);
 
+/* "size" of the root disk in bytes, by expanded devices; 0: none. */
+uint64_t instance_root_size(const json_t *devices);
+
 /* At daemon start: boot.autostart and volatile.last_state.power (autostart.c). */
 void instances_autostart(struct server *server);
 

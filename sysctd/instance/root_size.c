@@ -16,6 +16,12 @@ static int parse(const json_t *devices, uint64_t *bytes, struct error **error)
 	return text && *text ? size_parse(text, bytes, error) : 0;
 }
 
+uint64_t instance_root_size(const json_t *devices)
+{
+	uint64_t bytes = 0;
+	return devices && parse(devices, &bytes, NULL) == 0 ? bytes : 0;
+}
+
 int instance_check_root_size(struct server *server, const char *pool, const json_t *devices,
 			     struct error **error)
 {

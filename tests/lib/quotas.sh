@@ -36,6 +36,8 @@ quota_of_roots() {
 	ok -n "$pool: the limit is as before" says q 24
 	ok -n "$pool: it grows while it runs" sysct config device set q root size=40MiB
 	ok -n "$pool: df says so" says q 40
+	like "$(sysct info q | grep Total)" '40\.00MiB' "$pool: so does info"
+	is "$(sysct query '/1.0/instances?recursion=2&filter=name+eq+q' | jq '.[].state.disk.root.total')" 41943040 "$pool: and a list"
 	ok -n "$pool: and gives room" put q /root/b 24
 	drop q /root/b
 	ok -n "$pool: it shrinks" sysct config device set q root size=28MiB
