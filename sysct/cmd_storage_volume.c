@@ -72,8 +72,13 @@ static int run_info(struct cli *cli, struct error **error)
 	const json_t *user;
 	if (!snapshots)
 		return -1;
-	const json_t *used = json_object_get(json_object_get(state, "usage"), "used");
-	strbuf_append_size(&size, (double)json_integer_value(used));
+	const json_t *usage = json_object_get(state, "usage");
+	json_int_t total = json_integer_value(json_object_get(usage, "total"));
+	strbuf_append_size(&size, (double)json_integer_value(json_object_get(usage, "used")));
+	if (total) {
+		strbuf_append(&size, " of ");
+		strbuf_append_size(&size, (double)total);
+	}
 	output_print_text("Name", json_text(volume, "name"));
 	output_print_text("Description", json_text(volume, "description"));
 	printf("Type: %s\nContent type: %s\n", json_text(volume, "type"),

@@ -131,6 +131,8 @@ static void find_hint(struct cli *cli, const struct error *error, enum exit_code
 			 directory, directory);
 	else if (code == EXIT_NO_ACCESS && error->errnum)
 		cli_hint(cli, "the daemon is not running; start it: 'sudo systemctl start sysctd'");
+	else if (code == EXIT_NOT_FOUND && strstr(error_message(error), "Snapshot not found"))
+		cli_hint(cli, "'sysct snapshot list' shows the snapshots of an instance");
 	else if (code == EXIT_NOT_FOUND && kind == WORD_INSTANCE)
 		cli_hint(cli, "'sysct list' shows the instances");
 	else if (code == EXIT_NOT_FOUND && kind == WORD_IMAGE)

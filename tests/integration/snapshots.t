@@ -31,7 +31,7 @@ complains 'is not a name for a snapshot' sysct snapshot create box a/b
 complains 'is not a name for a snapshot' sysct snapshot create box .hidden
 complains 'is not a name for a snapshot' sysct snapshot create box "$(printf 'x%.0s' {1..64})"
 complains 'Instance not found' sysct snapshot create nobody
-complains 'Snapshot not found' sysct restore box nothing
+complains 'Snapshot not found.*snapshot list' sysct restore box nothing
 complains 'Snapshot not found' sysct snapshot delete box nothing
 complains 'Snapshot not found' sysct snapshot show box nothing
 is "$(names box)" "snap0 snap1 clean" "list: in the order in which they were taken"

@@ -108,6 +108,7 @@ quota_of_volumes() {
 	ok -n "$pool: a size for new volumes" sysct storage set "$pool" volume.size=16MiB
 	sysct storage volume create "$pool" v
 	is "$(sysct storage volume get "$pool" v size)" 16MiB "$pool: a volume has it"
+	like "$(sysct storage volume info "$pool" v)" 'Usage: .* of 16\.00MiB' "$pool: and info says so"
 	sysct storage volume create "$pool" w size=8MiB
 	sysct launch busybox b -s "$pool"
 	for name in v w; do sysct storage volume attach "$pool" $name b $name /$name; done
