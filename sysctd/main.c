@@ -223,6 +223,8 @@ static int make_subjects(struct server *server, struct error **error)
 		return -1;
 	server->scheduler = scheduler_create(server, error);
 	server->merger = server->scheduler ? merger_create(server, error) : NULL;
+	/* Who has changed layers meanwhile, as an instance that had ended, could not do that. */
+	merger_wake(server->merger);
 	return server->merger ? 0 : -1;
 }
 

@@ -25,8 +25,9 @@ not_running() {
 	! running "$1"
 }
 
-memory() { # PID: private, KiB
-	awk '/^Private_(Clean|Dirty):/ { sum += $2 } END { print sum }' "/proc/$1/smaps_rollup"
+# What it has written. Clean pages of programs and libraries are private to whoever has them alone, so they come and go with others.
+memory() { # PID: KiB
+	awk '/^Private_Dirty:/ { print $2 }' "/proc/$1/smaps_rollup"
 }
 
 open_ends() { descriptors "$1" 'socket:|pipe:|anon_inode:|/dev/'; } # files of the database come and go

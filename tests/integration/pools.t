@@ -71,7 +71,7 @@ complains 'block.filesystem.*"btrfs" is not supported.*use ext4 or xfs' create l
 complains 'neither ext4 nor xfs' create lvm volume.block.filesystem=vfat
 complains 'lvm.stripes.*is not supported: of LVM the volume group' create lvm lvm.stripes=2
 complains 'is for the driver btrfs, and this one is lvm' create lvm btrfs.mount_options=x
-complains 'is for the driver lvm, and this one is dir' create dir volume.size=1GiB
+complains 'is for the driver lvm, and this one is dir' create dir lvm.vg_name=group
 complains 'driver "ceph" is not supported' create ceph
 complains 'no storage driver "tape"' create tape
 for name in '' . .. .hidden -x a/b 'a b' 'a,b' ü "$(printf 'x%.0s' {1..64})"; do
