@@ -39,5 +39,25 @@ for kind in networkd:debian ifupdown:debian/ifupdown nm:debian/nm trixie:debian/
 	sysct delete --force "$name"
 done
 
+# Without systemd-resolved two units write what networkd has learned; however fast that changes, the last word counts.
+sysct launch debian last
+ok -n "another Debian" boots last
+sysct exec last -- systemctl stop systemd-networkd.socket systemd-networkd.service
+# shellcheck disable=SC2016 # for the shell inside
+lost=$(sysct exec last -- sh -c 'lost=0
+	says() { grep -qx "nameserver $1" /run/resolv.conf; }
+	for round in $(seq 30); do
+		for i in 1 2 3 4; do
+			echo "DNS=10.0.$round.$i" >/run/systemd/netif/.new
+			mv /run/systemd/netif/.new /run/systemd/netif/state
+			sleep "0.0$(((round + i) % 5))"
+		done
+		tries=0
+		until says "10.0.$round.4" || [ $tries -ge 40 ]; do sleep 0.05; tries=$((tries + 1)); done
+		says "10.0.$round.4" || lost=$((lost + 1))
+	done
+	echo $lost')
+is "$lost" 0 "resolv.conf has the last of changes that come fast"
+
 daemon_end
 done_testing
