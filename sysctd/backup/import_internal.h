@@ -31,6 +31,7 @@ struct import_plan {
 	struct object_row pool;
 	struct import_tree *trees; /* the oldest snapshot first, the whole last */
 	size_t tree_count;
+	uint64_t size;		 /* what a volume is going to be limited to; 0: nothing */
 	bool streamed;		 /* they are in the format of the driver of the pool */
 	bool shares;		 /* each tree is made of the one before */
 	struct transfer *layers; /* of import_layers_share() */

@@ -59,7 +59,8 @@ static char *new_directory(const char *directory)
 static char *make_tree(struct server *server, const struct import_plan *plan,
 		       const struct import_tree *tree, struct error **error)
 {
-	const struct layer_place place = {plan->pool.kind, plan->pool.name, tree->directory};
+	const struct layer_place place = {plan->pool.kind, plan->pool.name, tree->directory,
+					  plan->size};
 	if ((plan->streamed ? storage_layer_bare(server->storage, &place, error)
 			    : storage_layer_empty(server->storage, &place, error)) < 0)
 		return NULL;

@@ -111,7 +111,8 @@ static int plan_volume(struct import_plan *plan, struct server *server,
 	    import_plan_format(plan, index, error) < 0 ||
 	    take_volume(plan, server, request, index, error) < 0 ||
 	    storage_pool_require(server, plan->pool.name, error) < 0 ||
-	    volume_check_size(server, plan->pool.name, plan->volume.config, error) < 0)
+	    volume_check_size(server, plan->pool.name, plan->volume.config, error) < 0 ||
+	    volume_size(plan->volume.config, &plan->size, error) < 0)
 		return -1;
 	/* Else each is whole, as those of volumes are on such a driver (volume/layer.c). */
 	plan->shares = !plan->streamed && storage_clones(plan->pool.kind);

@@ -30,7 +30,7 @@ static char *freeze(struct backup_source *source, int64_t layer, struct error **
 	source->frozen = memory_realloc(source->frozen,
 					(source->frozen_count + 1) * sizeof(*source->frozen));
 	source->frozen[source->frozen_count++] = directory;
-	const struct layer_place place = {source->driver, source->pool, directory};
+	const struct layer_place place = {source->driver, source->pool, directory, 0};
 	if (db_layer_chain(server->db, layer, &chain, error) < 0 ||
 	    storage_layer_freeze(server->storage, &place, &chain.rows[0], error) < 0)
 		return NULL;

@@ -66,8 +66,8 @@ static int take(struct opening *opening, struct error **error)
 {
 	struct server *server = opening->source->owner->server;
 	if (is_read_beside(opening) &&
-	    volume_layer_make(server, opening->row.pool, opening->row.layer_id, &opening->copy,
-			      error) < 0)
+	    volume_layer_make(server, opening->row.pool, opening->row.layer_id, NULL,
+			      &opening->copy, error) < 0)
 		return -1;
 	if (db_begin(server->db, DB_DURABLE, error) == 0) {
 		if (hold(opening, error) == 0) {

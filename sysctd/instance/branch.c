@@ -48,7 +48,7 @@ int branch_begin(struct branch *branch, struct error **error)
 	const struct layer_row *top = &branch->chain.rows[0];
 	struct storage *storage = branch->instance->server->storage;
 	cleanup_free char *directory = storage_layer_directory(branch->token);
-	const struct layer_place place = {branch->pool.kind, branch->pool.name, directory};
+	const struct layer_place place = {branch->pool.kind, branch->pool.name, directory, 0};
 	if (branch->beside)
 		return snapshot_copy(branch->instance, &place, top, branch->running, error);
 	if (storage_layer_instead(storage, &place, top, top, top->id_base, error) < 0)

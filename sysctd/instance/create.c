@@ -114,8 +114,8 @@ int instance_place_volume(struct server *server, struct instance_row *row, struc
 	    db_object_get(server->db, &db_pools, row->pool, pool, error) < 0)
 		return -1;
 	row->flat_layer = !storage_stacks(pool->kind);
-	*place =
-		(struct layer_place){pool->kind, pool->name, storage_instance_directory(row->uuid)};
+	*place = (struct layer_place){pool->kind, pool->name, storage_instance_directory(row->uuid),
+				      0};
 	return 0;
 }
 

@@ -209,7 +209,7 @@ static int merge(struct merger *merger, const struct layer_row *lower,
 	struct server *server = merger->server;
 	cleanup_free char *directory = storage_new_layer_directory();
 	/* Only its layers are stacked. */
-	const struct layer_place place = {"overlay", upper->pool, directory};
+	const struct layer_place place = {"overlay", upper->pool, directory, 0};
 	if (check_now(server, upper, error) < 0 ||
 	    storage_layers_merge(server->storage, &place, lower, upper, &merger->stopping, error) <
 		    0 ||

@@ -70,7 +70,7 @@ static int read_all(struct refreshing *refreshing, bool snapshots, struct error 
 	refreshing->same_pool = strcmp(refreshing->from.pool, refreshing->row.pool) == 0;
 	refreshing->row.flat_layer = !storage_stacks(refreshing->pool.kind);
 	refreshing->place = (struct layer_place){refreshing->pool.kind, refreshing->pool.name,
-						 storage_new_layer_directory()};
+						 storage_new_layer_directory(), 0};
 	return 0;
 }
 

@@ -98,7 +98,7 @@ static int swap(struct instance *instance, const struct snapshot_row *snapshot,
 	    db_object_get(server->db, &db_pools, row->pool, &pool, error) < 0)
 		return -1;
 	cleanup_free char *directory = storage_new_layer_directory();
-	const struct layer_place place = {pool.kind, pool.name, directory};
+	const struct layer_place place = {pool.kind, pool.name, directory, 0};
 	row->flat_layer = !storage_stacks(pool.kind);
 	cleanup_space struct space space = space_of_pool(server->storage, pool.name);
 	if (make_layer(server, &place, &chain.rows[0], row, error) < 0) {

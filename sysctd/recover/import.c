@@ -107,7 +107,7 @@ static int put_above(const struct recover_item *item, struct server *server, con
 		     const char *directory, struct error **error)
 {
 	const struct layer_row *below = &item->layers[item->layer].row;
-	const struct layer_place place = {driver, item->pool, directory};
+	const struct layer_place place = {driver, item->pool, directory, 0};
 	struct layer_row above = {
 		.parent_id = below->id,
 		.pool = item->pool,

@@ -46,8 +46,9 @@ static int check(const char *path, struct error **error)
 			 path);
 }
 
-static int tree_create(const char *path, struct error **error)
+static int tree_create(const char *path, uint64_t bytes, struct error **error)
 {
+	(void)bytes;
 	cleanup_free char *tree = memory_printf("%s/rootfs", path);
 	enum btrfs_util_error problem = btrfs_util_create_subvolume(tree, 0, NULL, NULL);
 	return problem ? fail(problem, error, "creating subvolume", tree) : 0;

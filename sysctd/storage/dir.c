@@ -14,8 +14,9 @@
 #include "storage/driver.h"
 #include "storage/project.h"
 
-int storage_plain_tree(const char *path, struct error **error)
+int storage_plain_tree(const char *path, uint64_t bytes, struct error **error)
 {
+	(void)bytes;
 	cleanup_free char *tree = memory_printf("%s/rootfs", path);
 	if (mkdir(tree, 0755) < 0)
 		return error_errno(error, errno, "creating %s", tree);

@@ -44,8 +44,9 @@ struct storage_driver {
 	bool keeps_images;
 	/* Whether the directory, which is there and mounted, can be a pool. */
 	int (*check)(const char *path, struct error **error);
-	/* Makes the empty tree "rootfs" in the directory @path. */
-	int (*tree_create)(const char *path, struct error **error);
+	/* Makes the empty tree "rootfs" in the directory @path. @bytes: what it shall hold at the most, for
+	 * drivers whose trees cannot be made smaller later; 0: what they have by themselves. */
+	int (*tree_create)(const char *path, uint64_t bytes, struct error **error);
 	/* Makes "rootfs" in @path from the one in @from, at once; NULL: file by file (tree_copy.h). */
 	int (*tree_clone)(const char *from, const char *path, struct error **error);
 	/* Makes "rootfs" in @path the same as in @from, for reading only, to be sent; NULL: the driver has no
@@ -102,6 +103,6 @@ const struct storage_driver *const *storage_drivers(void);
 const struct storage_driver *storage_driver_find(const char *name, struct error **error);
 
 /* An empty "rootfs", root's, 0755, as a plain directory. */
-int storage_plain_tree(const char *path, struct error **error);
+int storage_plain_tree(const char *path, uint64_t bytes, struct error **error);
 
 #endif

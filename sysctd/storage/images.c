@@ -19,7 +19,7 @@ char *storage_image_begin(struct storage *storage, const char *pool, const char 
 	const struct storage_driver *functions = storage_driver_find(driver, error);
 	char *path = storage_path(storage, pool, STORAGE_IMAGES, STORAGE_NEW, token);
 	if (functions && storage_make_fresh(path, error) == 0 &&
-	    functions->tree_create(path, error) == 0)
+	    functions->tree_create(path, 0, error) == 0)
 		return path;
 	storage_remove(path, NULL);
 	free(path);

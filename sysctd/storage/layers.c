@@ -186,13 +186,13 @@ int storage_copy_tree(const char *from, const char *to, struct error **error)
 
 /* @from: a directory with "rootfs" in it, for the new one @path. */
 static int copy_flat(const struct storage_driver *driver, const char *from, const char *path,
-		     bool same_pool, struct error **error)
+		     bool same_pool, uint64_t size, struct error **error)
 {
 	cleanup_free char *source = memory_printf("%s/rootfs", from);
 	cleanup_free char *target = memory_printf("%s/rootfs", path);
 	if (same_pool && driver->tree_clone)
 		return driver->tree_clone(from, path, error);
-	return storage_attach(from, error) < 0 || driver->tree_create(path, error) < 0
+	return storage_attach(from, error) < 0 || driver->tree_create(path, size, error) < 0
 		       ? -1
 		       : storage_copy_tree(source, target, error);
 }
@@ -232,10 +232,10 @@ int storage_layer_first(struct server *server, const struct layer_place *place, 
 	cleanup_free char *tree = image ? memory_printf("%s/rootfs", image) : NULL;
 	int result = -1;
 	if (image)
-		result = driver->stack
-				 ? make_above(server->storage, driver, path, tree, 0, id_base, NULL,
-					      error)
-				 : copy_flat(driver, image, path, driver->keeps_images, error);
+		result = driver->stack ? make_above(server->storage, driver, path, tree, 0, id_base,
+						    NULL, error)
+				       : copy_flat(driver, image, path, driver->keeps_images,
+						   place->size, error);
 	return end(result, path, place, error);
 }
 
@@ -263,7 +263,7 @@ int storage_layer_empty(struct storage *storage, const struct layer_place *place
 {
 	const struct storage_driver *driver;
 	cleanup_free char *path = begin(storage, place, &driver, error);
-	return path ? end(driver->tree_create(path, error), path, place, error) : -1;
+	return path ? end(driver->tree_create(path, place->size, error), path, place, error) : -1;
 }
 
 struct tree_copy *storage_layer_copy(struct storage *storage, const struct layer_place *place,

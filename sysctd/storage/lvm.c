@@ -177,13 +177,14 @@ static int fill(const struct lvm_pool *pool, const char *path, const char *volum
 	return 0;
 }
 
-static int tree_create(const char *path, struct error **error)
+static int tree_create(const char *path, uint64_t bytes, struct error **error)
 {
 	cleanup_lvm_pool struct lvm_pool pool = {0};
 	if (lvm_pool_of_tree(path, &pool, error) < 0 || lvm_check_room(&pool, error) < 0)
 		return -1;
 	cleanup_free char *volume = make_note(path, error);
-	cleanup_free char *size = memory_printf("%llub", (unsigned long long)pool.volume_size);
+	cleanup_free char *size =
+		memory_printf("%llub", (unsigned long long)(bytes ? bytes : pool.volume_size));
 	const char *words[] = {"lvcreate", "--yes", "-Wn",	"-kn",	      "--addtag",
 			       pool.tag,   "-V",    size,	"--thinpool", pool.thin_pool,
 			       "-n",	   volume,  pool.group, NULL};

@@ -140,7 +140,7 @@ static int repair_top(struct server *server, const struct object_row *pool,
 		return -1;
 	const struct layer_row *top = &chain.rows[0];
 	cleanup_free char *path = storage_layer_path(server->storage, top);
-	const struct layer_place place = {pool->kind, pool->name, top->directory};
+	const struct layer_place place = {pool->kind, pool->name, top->directory, 0};
 	if (chain.count < 2 || access(path, F_OK) == 0)
 		return 0;
 	log_event(

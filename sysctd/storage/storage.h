@@ -38,6 +38,7 @@ struct layer_place {
 	const char *driver;
 	const char *pool;
 	const char *directory; /* as rows have it: of the following two */
+	uint64_t size;	       /* of a flat one: what it is going to be limited to, 0 for nothing */
 };
 
 /* "layers/TOKEN" and "instances/UUID"; the caller frees them. */

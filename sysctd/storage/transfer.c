@@ -174,7 +174,7 @@ static int make(struct transfer *transfer, struct made *made, bool *onto, struct
 {
 	struct storage *storage = transfer->server->storage;
 	const struct layer_place place = {transfer->pool->kind, transfer->pool->name,
-					  made->row.directory};
+					  made->row.directory, 0};
 	bool stacks = storage_stacks(place.driver);
 	bool first = made == transfer->made || (stacks && made[-1].below + 1 >= MOST_BELOW);
 	*onto = !first && (stacks || storage_clones(place.driver));
@@ -211,7 +211,7 @@ int transfer_add(struct transfer *transfer, const struct layer_list *chain, cons
 int transfer_above(struct transfer *transfer, const char *directory, uint32_t id_base,
 		   struct error **error)
 {
-	const struct layer_place place = {transfer->pool->kind, transfer->pool->name, directory};
+	const struct layer_place place = {transfer->pool->kind, transfer->pool->name, directory, 0};
 	struct layer_row below = pending(&transfer->made[transfer->count - 1]);
 	int result = storage_layer_above(transfer->server->storage, &place, &below, id_base, error);
 	free(below.directory);

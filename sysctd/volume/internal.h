@@ -16,10 +16,11 @@ void volume_layer_clear(struct volume_layer *layer);
 
 /**
  * volume_layer_make - a new one, empty or with what the layer @like has (0: none).
+ * @config: of the volume that it is for, to whose "size" it is limited later; NULL for one that stays as @like is.
  * volume_layer_store() in a transaction gives it a row, and volume_layer_commit() after that makes it
  * appear; one that is only cleared is removed.
  */
-int volume_layer_make(struct server *server, const char *pool, int64_t like,
+int volume_layer_make(struct server *server, const char *pool, int64_t like, const json_t *config,
 		      struct volume_layer *layer, struct error **error);
 int volume_layer_store(struct server *server, const struct volume_layer *layer, int64_t *id,
 		       struct error **error);

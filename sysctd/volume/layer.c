@@ -46,15 +46,17 @@ static int fill(struct server *server, const struct layer_place *place, int64_t 
 		       : copy_across(server->storage, place, &source.rows[0], error);
 }
 
-int volume_layer_make(struct server *server, const char *pool, int64_t like,
+int volume_layer_make(struct server *server, const char *pool, int64_t like, const json_t *config,
 		      struct volume_layer *layer, struct error **error)
 {
 	cleanup_object_row struct object_row row = {0};
-	if (db_object_get(server->db, &db_pools, pool, &row, error) < 0 ||
+	uint64_t size = 0;
+	if ((config && volume_size(config, &size, error) < 0) ||
+	    db_object_get(server->db, &db_pools, pool, &row, error) < 0 ||
 	    storage_pool_require(server, pool, error) < 0)
 		return -1;
 	*layer = (struct volume_layer){memory_strdup(pool), storage_new_layer_directory(), false};
-	const struct layer_place place = {row.kind, layer->pool, layer->directory};
+	const struct layer_place place = {row.kind, layer->pool, layer->directory, size};
 	cleanup_space struct space space = space_of_pool(server->storage, pool);
 	if (fill(server, &place, like, error) < 0) {
 		if (space_is_short(error))

@@ -88,7 +88,7 @@ int volume_snapshot(struct server *server, const struct volume_snapshot_request 
 	*taken = (struct volume_snapshot_row){0};
 	if (db_volume_get(server->db, request->pool, request->volume, &volume, error) < 0 ||
 	    describe(server, request, &volume, taken, &replaced, error) < 0 ||
-	    volume_layer_make(server, volume.pool, volume.layer_id, &layer, error) < 0)
+	    volume_layer_make(server, volume.pool, volume.layer_id, NULL, &layer, error) < 0)
 		return -1;
 	if (store(server, &volume, &layer, replaced, taken, error) < 0) {
 		volume_layer_abort(server, &layer);
@@ -163,7 +163,7 @@ int volume_restore(struct server *server, const char *pool, const char *name, co
 	if (db_volume_get(server->db, pool, name, &volume, error) < 0 ||
 	    db_volume_snapshot_get(server->db, volume.id, snapshot, &row, error) < 0 ||
 	    volume_check_unused(server, pool, name, true, error) < 0 ||
-	    volume_layer_make(server, pool, row.layer_id, &layer, error) < 0)
+	    volume_layer_make(server, pool, row.layer_id, NULL, &layer, error) < 0)
 		return -1;
 	if (volume_layer_limit(server, &layer, row.config, false, error) < 0 ||
 	    store_restored(server, &volume, &row, &layer, error) < 0) {

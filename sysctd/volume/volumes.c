@@ -65,7 +65,7 @@ static int create(struct server *server, const struct volume_request *request, s
 {
 	cleanup_volume_layer struct volume_layer layer = {0};
 	if (volume_check_size(server, request->pool, request->config, error) < 0 ||
-	    volume_layer_make(server, request->pool, 0, &layer, error) < 0)
+	    volume_layer_make(server, request->pool, 0, request->config, &layer, error) < 0)
 		return -1;
 	if (volume_layer_limit(server, &layer, request->config, true, error) == 0 &&
 	    store_new(server, request, &layer, error) == 0)
@@ -114,16 +114,17 @@ static void set_clear(struct server *server, struct set *set)
 	volume_row_clear(&set->volume);
 }
 
-static int set_make(struct server *server, const char *pool, struct set *set, struct error **error)
+static int set_make(struct server *server, const char *pool, const json_t *config, struct set *set,
+		    struct error **error)
 {
 	set->share = strcmp(pool, set->volume.pool) == 0;
 	if (!set->share)
 		set->kept = memory_alloc(set->snapshots.count * sizeof(*set->kept));
 	for (size_t i = 0; set->kept && i < set->snapshots.count; i++)
-		if (volume_layer_make(server, pool, set->snapshots.rows[i].layer_id, &set->kept[i],
-				      error) < 0)
+		if (volume_layer_make(server, pool, set->snapshots.rows[i].layer_id, config,
+				      &set->kept[i], error) < 0)
 			return -1;
-	return volume_layer_make(server, pool, set->source, &set->layer, error);
+	return volume_layer_make(server, pool, set->source, config, &set->layer, error);
 }
 
 static int set_commit(struct server *server, struct set *set, struct error **error)
@@ -241,7 +242,7 @@ static int make_copy(struct server *server, const struct volume_copy_request *re
 	const struct volume_request *target = &request->target;
 	const json_t *config = target->config ? target->config : set->volume.config;
 	if (volume_check_size(server, target->pool, config, error) < 0 ||
-	    set_make(server, target->pool, set, error) < 0)
+	    set_make(server, target->pool, config, set, error) < 0)
 		return -1;
 	return volume_layer_limit(server, &set->layer, config, true, error);
 }
@@ -305,7 +306,7 @@ static int make_moved(struct server *server, const char *pool, struct set *set,
 {
 	const json_t *config = set->volume.config;
 	if (volume_check_size(server, pool, config, error) < 0 ||
-	    set_make(server, pool, set, error) < 0)
+	    set_make(server, pool, config, set, error) < 0)
 		return -1;
 	return volume_layer_limit(server, &set->layer, config, false, error);
 }

@@ -25,6 +25,13 @@ ok -n "its root is as large as the pool's volumes" between "$(size one)" 110 150
 is "$(inside one 'stat -fc %T /; ls -d /lost+found 2>/dev/null; stat -c "%u %a" /')" $'ext2/ext3\n0 755' "a file system of its own"
 ok -n "a volume" sysct storage volume create thin data
 ok -n "attached to one that runs" sysct config device add one data disk pool=thin source=data path=/data
+ok -n "a volume that is smaller than others" sysct storage volume create thin little size=40MiB
+ok -n "attached, too" sysct config device add one little disk pool=thin source=little path=/little
+ok -n "it has that" between "$(inside one 'stat -fc "%b %S" /little' | awk '{ printf "%d", $1 * $2 / 1048576 }')" 20 40
+ok -n "and grows" sysct storage volume set thin little size=60MiB
+ok -n "while it is used" between "$(inside one 'stat -fc "%b %S" /little' | awk '{ printf "%d", $1 * $2 / 1048576 }')" 41 60
+sysct config device remove one little
+ok -n "delete it" sysct storage volume delete thin little
 inside one 'echo 1 >/root/file; chown 5:6 /root/file; echo then >/data/file'
 ok -n "a snapshot of one that runs" sysct snapshot one running
 ok -n "a size while it runs" sysct config device set one root size=180MiB
