@@ -222,7 +222,8 @@ static void work(struct recovery *recovery, bool all)
 	db_changes_take(recovery->server->db, &changes);
 	if (all)
 		write_all(recovery);
-	for (size_t i = 0; !all && i < changes.count; i++)
+	/* After all, too: of what is deleted that says nothing. */
+	for (size_t i = 0; i < changes.count; i++)
 		write_one(recovery, &changes.rows[i]);
 }
 
@@ -283,6 +284,38 @@ bool recovery_settle(void *data)
 
 /* ---- from start to end ---- */
 
+static void note(struct recovery *recovery, enum change_kind kind, int64_t id, const char *pool,
+		 char *file)
+{
+	cleanup_free char *key = make_key(kind, id);
+	cleanup_free char *path = file_path(recovery, pool, file);
+	json_object_set_new(recovery->written, key,
+			    json_pack("{s:s, s:s}", "pool", pool, "path", path));
+	free(file);
+}
+
+/* What the daemon before has written, as far as rows are there: they may go before anything is written. */
+static int note_all(struct recovery *recovery, struct error **error)
+{
+	struct db *db = recovery->server->db;
+	cleanup_instance_list struct instance_list instances = {0};
+	cleanup_volume_list struct volume_list volumes = {0};
+	cleanup_image_list struct image_list images = {0};
+	if (db_instance_list(db, &instances, error) < 0 ||
+	    db_volume_list(db, NULL, &volumes, error) < 0 || db_image_list(db, &images, error) < 0)
+		return -1;
+	for (size_t i = 0; i < instances.count; i++)
+		note(recovery, CHANGE_INSTANCE, instances.rows[i].id, instances.rows[i].pool,
+		     describe_instance_file(instances.rows[i].uuid));
+	for (size_t i = 0; i < volumes.count; i++)
+		note(recovery, CHANGE_VOLUME, volumes.rows[i].id, volumes.rows[i].pool,
+		     describe_volume_file(volumes.rows[i].name));
+	for (size_t i = 0; i < images.count; i++)
+		note(recovery, CHANGE_IMAGE, images.rows[i].id, image_pool(recovery->server),
+		     describe_image_file(images.rows[i].fingerprint));
+	return 0;
+}
+
 struct recovery *recovery_create(struct server *server, struct error **error)
 {
 	struct recovery *recovery = memory_alloc(sizeof(*recovery));
@@ -302,7 +335,8 @@ struct recovery *recovery_create(struct server *server, struct error **error)
 	pthread_cond_init(&recovery->settled, NULL);
 	pthread_condattr_destroy(&monotonic);
 	recovery->identity = db_identity(server->db, error);
-	if (recovery->identity && db_changes_watch(server->db, told, recovery, error) == 0) {
+	if (recovery->identity && note_all(recovery, error) == 0 &&
+	    db_changes_watch(server->db, told, recovery, error) == 0) {
 		storage_reclaim_after(server->storage, recovery_settle, recovery);
 		return recovery;
 	}
