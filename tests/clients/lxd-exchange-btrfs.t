@@ -86,9 +86,10 @@ is "$(data_of theirs)" "$now" "its files are the same, access control lists amon
 is "$(sysct exec theirs -- ls /)" "$(their lxc exec theirs -- ls /)" "nothing of lxd's own is in its root"
 ok sysct restore theirs early
 is "$(data_of theirs)" "$then" "and those of the snapshot"
-ok -n "there and back again" sysct export theirs back.tar.zst --optimized-storage
+# LXD 5.0.2 sometimes waits for ever when it takes a stream out of an archive that zstd has compressed.
+ok -n "there and back again" sysct export theirs back.tar.gz --compression gzip --optimized-storage
 ok their lxc delete --force theirs
-ok -n "lxd imports its own" their lxc import back.tar.zst
+ok -n "lxd imports its own" their lxc import back.tar.gz
 is "$(their_data theirs)" "$then" "with the same files"
 ok their lxc delete theirs
 
