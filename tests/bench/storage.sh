@@ -156,7 +156,7 @@ figure_thousand() {
 	repeat 20 sample_list_full
 	within list-50-with-1000-snapshots list 20 ms
 	row all-of-50-with-1000-snapshots "$(median list_full 1000)ms" - 0 none 1
-	sleep 10 # memory is given back
+	sleep 35 # finished operations can be read for 30 s; then memory is given back
 	add daemon "$(private_memory "$daemon_pid")"
 	within daemon-private-1000-snapshots daemon 16 MiB
 	disperse 1 50
