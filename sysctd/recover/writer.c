@@ -4,6 +4,7 @@
  * for it but who removes what an old description names.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -239,6 +240,7 @@ static void *run(void *data)
 		recovery->all = false;
 		pthread_mutex_unlock(&recovery->lock);
 		work(recovery, all);
+		malloc_trim(0); /* many descriptions at a time are a lot of small things */
 		pthread_mutex_lock(&recovery->lock);
 		recovery->done = asked;
 		pthread_cond_broadcast(&recovery->settled);
