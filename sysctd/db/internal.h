@@ -74,6 +74,10 @@ struct reader {
 int reader_open(struct db *db, struct reader *reader, struct error **error);
 void reader_close(struct reader *reader);
 
+/* What the query @sql finds of times after @after, its ?1, first; *time is 0 when there is none. */
+int db_next_time(struct db *db, const char *sql, int64_t after, int64_t *time,
+		 struct error **error);
+
 /*
  * Maps of a row that are kept in a table of their own. A query whose first
  * column is the owner's id fills them: with two columns an array of texts, with

@@ -245,13 +245,7 @@ int db_snapshot_next_expiry(struct db *db, int64_t after, int64_t *time, struct 
 {
 	static const char sql[] = "SELECT expires_at FROM instances_snapshots WHERE expires_at > ?1"
 				  " ORDER BY expires_at LIMIT 1";
-	cleanup_reader struct reader reader = {0};
-	*time = 0;
-	if (reader_open(db, &reader, error) < 0)
-		return -1;
-	return query_find_number(reader.connection, sql, VALUES(NUMBER(after)), time, error) < 0
-		       ? -1
-		       : 0;
+	return db_next_time(db, sql, after, time, error);
 }
 
 int db_snapshot_rename(struct db *db, const struct snapshot_row *snapshot, const char *name,

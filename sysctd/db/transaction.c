@@ -230,3 +230,14 @@ void reader_close(struct reader *reader)
 	give_slot(reader->db, reader->slot);
 	*reader = (struct reader){0};
 }
+
+int db_next_time(struct db *db, const char *sql, int64_t after, int64_t *time, struct error **error)
+{
+	cleanup_reader struct reader reader = {0};
+	*time = 0;
+	if (reader_open(db, &reader, error) < 0)
+		return -1;
+	return query_find_number(reader.connection, sql, VALUES(NUMBER(after)), time, error) < 0
+		       ? -1
+		       : 0;
+}

@@ -315,16 +315,6 @@ daemon_start
 ok -n "nothing is left after a restart" wait_until 20 nothing_left
 ok -n "the instance beside goes on" sysct exec box -- true
 
-layers=$(layer_count)
-sysct export box - --compression none 2>/dev/null >slow &
-exporter=$!
-exec 5<slow
-head -c 1000 <&5 >/dev/null
-daemon_stop KILL
-exec 5<&-
-wait $exporter 2>/dev/null || true
-daemon_start
-ok -n "nothing is left of an export" wait_until 20 nothing_left
-is "$(layer_count)" "$layers" "no layer either"
+killed_while sysct export box - --compression none
 daemon_end
 done_testing

@@ -83,3 +83,21 @@ layers_agree() {
 }
 
 layer_count() { sqlite3 "$SYSCT_DIR/sysct.db" 'select count(*) from storage_layers where dead = 0'; }
+
+# killed_while COMMAND...: it is an export to standard output, in the middle of which the daemon is killed.
+killed_while() {
+	local layers exporter
+	layers=$(layer_count)
+	mkfifo killed
+	"$@" 2>/dev/null >killed &
+	exporter=$!
+	exec 5<killed
+	head -c 1000 <&5 >/dev/null
+	daemon_stop KILL
+	exec 5<&-
+	wait $exporter 2>/dev/null || true
+	rm killed
+	daemon_start
+	ok -n "nothing is left of an export" wait_until 20 nothing_left
+	is "$(layer_count)" "$layers" "no layer either"
+}
