@@ -13,7 +13,7 @@ manifest() { # INSTANCE
 	python3 - "/proc/$pid/root" "$base" <<-'EOF'
 		import hashlib, os, stat, sys
 		top, base = sys.argv[1], int(sys.argv[2])
-		skip = {"proc", "sys", "dev", "run", "tmp", "etc/hostname", "etc/hosts", "etc/resolv.conf"}
+		skip = {"proc", "sys", "dev", "run", "tmp", "etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/resolv.conf.new"}
 		names, rows = {}, []
 		def look(path):
 		    whole = os.path.join(top, path)
