@@ -6,9 +6,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 SYSCT_BUILD=${SYSCT_BUILD:-$PWD/build/check}
 
 # shellcheck disable=SC2034 # for those that source this
-mapfile -t sources < <(find lib proxy sysct sysctd doc tests -name '*.c' | sort)
+mapfile -t sources < <(find lib lxcfs proxy sysct sysctd doc tests -name '*.c' | sort)
 # shellcheck disable=SC2034
-mapfile -t headers < <(find lib proxy sysct sysctd tests -name '*.h' | sort)
+mapfile -t headers < <(find lib lxcfs proxy sysct sysctd tests -name '*.h' | sort)
 # shellcheck disable=SC2034
 preprocessor=(-I. -Ilib -Isysctd "-I$SYSCT_BUILD" -DHAVE_CONFIG_H -D_GNU_SOURCE
 	'-DSYSCT_LIBEXECDIR="/usr/libexec/sysct"' '-DSYSCT_TEMPLATEDIR="/usr/share/sysct/templates"')

@@ -1,0 +1,174 @@
+#include "lxcfs/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "file.h"
+#include "memory.h"
+
+static const char *const controller_names[CONTROLLER_COUNT] = {
+	[CONTROLLER_CPU] = "cpu",	[CONTROLLER_CPUACCT] = "cpuacct",
+	[CONTROLLER_CPUSET] = "cpuset", [CONTROLLER_MEMORY] = "memory",
+	[CONTROLLER_PIDS] = "pids",	[CONTROLLER_BLKIO] = "blkio",
+};
+
+static bool has_word(const char *words, const char *word)
+{
+	size_t length = strlen(word);
+	for (; words && *words; words = strchr(words, ','), words = words ? words + 1 : NULL)
+		if (strncmp(words, word, length) == 0 &&
+		    (words[length] == ',' || words[length] == '\0'))
+			return true;
+	return false;
+}
+
+static int open_directory(const char *root, const char *path)
+{
+	cleanup_free char *whole = memory_printf("%s/%s", root, path);
+	return open(whole, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* A line of proc_pid_mountinfo(5): "31 23 0:28 ROOT POINT OPTIONS ... - TYPE SOURCE SUPER-OPTIONS". */
+static void take_mount(struct host *host, const char *root, char *line)
+{
+	char *fields[6] = {0}, *rest = strstr(line, " - ");
+	if (!rest)
+		return;
+	*rest = '\0';
+	char *at = line;
+	for (size_t i = 0; i < 6 && (fields[i] = strsep(&at, " "));)
+		i++;
+	const char *type = (rest = rest + 3, strsep(&rest, " "));
+	strsep(&rest, " ");
+	/* Paths of /proc/PID/cgroup begin at the root of the hierarchy: a part of it that is
+	 * mounted somewhere is of no use. */
+	if (!type || !rest || !fields[4] || strcmp(fields[3], "/") != 0)
+		return;
+	bool v2 = strcmp(type, "cgroup2") == 0;
+	if (!v2 && strcmp(type, "cgroup") != 0)
+		return;
+	int directory = -1;
+	for (int i = 0; i < CONTROLLER_COUNT; i++) {
+		bool here = v2 ? i == CONTROLLER_UNIFIED
+			       : i != CONTROLLER_UNIFIED && has_word(rest, controller_names[i]);
+		if (!here || host->hierarchies[i] >= 0)
+			continue;
+		if (directory < 0)
+			directory = open_directory(root, fields[4]);
+		host->hierarchies[i] = directory;
+		host->v2[i] = v2;
+	}
+}
+
+static int find_hierarchies(struct host *host, const char *root, struct error **error)
+{
+	cleanup_free char *mounts = file_read_at(host->proc, "self/mountinfo", NULL, error);
+	if (!mounts)
+		return -1;
+	char *rest = mounts;
+	for (char *line; (line = strsep(&rest, "\n"));)
+		take_mount(host, root, line);
+	for (int i = 0; i < CONTROLLER_UNIFIED; i++)
+		if (host->hierarchies[i] < 0) {
+			host->hierarchies[i] = host->hierarchies[CONTROLLER_UNIFIED];
+			host->v2[i] = true;
+		}
+	return 0;
+}
+
+static void read_size(struct host *host)
+{
+	cleanup_free char *meminfo = file_try_read_at(host->proc, "meminfo");
+	if (meminfo && source_field(meminfo, "MemTotal", &host->memory))
+		host->memory *= 1024;
+	cleanup_free char *possible = file_try_read_at(host->sys, "devices/system/cpu/possible");
+	uint64_t bits[HOST_CPU_WORDS];
+	host_parse_list(possible ? possible : "0", bits);
+	for (unsigned i = 0; i < HOST_MAX_CPUS; i++)
+		if (bits[i / 64] >> i % 64 & 1)
+			host->cpus = i + 1;
+}
+
+int host_open(struct host *host, const char *root, struct error **error)
+{
+	*host = (struct host){.proc = -1, .sys = -1};
+	host->online.fd = SOURCE_UNOPENED;
+	for (int i = 0; i < CONTROLLER_COUNT; i++)
+		host->hierarchies[i] = -1;
+	host->proc = open_directory(root, "proc");
+	host->sys = open_directory(root, "sys");
+	if (host->proc < 0 || host->sys < 0)
+		return error_errno(error, errno, "opening /proc and /sys");
+	struct stat status;
+	if (fstatat(host->proc, "self/ns/pid", &status, 0) == 0)
+		host->process_ids = status.st_ino;
+	read_size(host);
+	return find_hierarchies(host, root, error);
+}
+
+void host_close(struct host *host)
+{
+	source_close(&host->online);
+	for (int i = 0; i < CONTROLLER_COUNT; i++) {
+		int fd = host->hierarchies[i];
+		for (int other = i; other < CONTROLLER_COUNT; other++)
+			if (host->hierarchies[other] == fd)
+				host->hierarchies[other] = -1;
+		if (fd >= 0)
+			close(fd);
+	}
+	if (host->proc >= 0)
+		close(host->proc);
+	if (host->sys >= 0)
+		close(host->sys);
+	host->proc = host->sys = -1;
+}
+
+static uint64_t clock_nanoseconds(clockid_t clock)
+{
+	struct timespec now;
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+void host_now(const struct host *host, struct moment *moment)
+{
+	*moment = host->fixed;
+	if (moment->boottime == 0) {
+		moment->boottime = clock_nanoseconds(CLOCK_BOOTTIME);
+		moment->realtime = clock_nanoseconds(CLOCK_REALTIME);
+	}
+}
+
+unsigned host_online(struct host *host, uint64_t bits[HOST_CPU_WORDS])
+{
+	char text[4096];
+	if (source_read(&host->online, host->sys, "devices/system/cpu/online", text, sizeof(text)) <
+	    0)
+		strcpy(text, "0");
+	return host_parse_list(text, bits);
+}
+
+unsigned host_parse_list(const char *text, uint64_t bits[HOST_CPU_WORDS])
+{
+	unsigned count = 0;
+	memset(bits, 0, HOST_CPU_WORDS * sizeof(bits[0]));
+	while (*text >= '0' && *text <= '9') {
+		uint64_t first = source_number(text, &text), last = first;
+		if (*text == '-')
+			last = source_number(text + 1, &text);
+		for (uint64_t i = first; i <= last && i < HOST_MAX_CPUS; i++) {
+			count += !(bits[i / 64] >> i % 64 & 1);
+			bits[i / 64] |= UINT64_C(1) << i % 64;
+		}
+		if (*text == ',')
+			text++;
+	}
+	return count;
+}

@@ -1,0 +1,62 @@
+/*
+ * The host whose files are virtualised: where its proc, sysfs and control groups are, and what never changes while
+ * it runs. All is below one directory, "/", or a recorded tree in the unit tests.
+ */
+#ifndef SYSCT_LXCFS_HOST_H
+#define SYSCT_LXCFS_HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "lxcfs/source.h"
+
+/* What is asked of control groups. On v2, and in part of a hybrid host, several are one hierarchy. */
+enum controller {
+	CONTROLLER_CPU,
+	CONTROLLER_CPUACCT,
+	CONTROLLER_CPUSET,
+	CONTROLLER_MEMORY,
+	CONTROLLER_PIDS,
+	CONTROLLER_BLKIO,   /* "io" on v2 */
+	CONTROLLER_UNIFIED, /* the cgroup2 hierarchy itself: pressure, cpu.stat, cgroup.threads */
+	CONTROLLER_COUNT
+};
+
+enum { HOST_MAX_CPUS = 8192, HOST_CPU_WORDS = HOST_MAX_CPUS / 64 };
+
+/* Nanoseconds. In unit tests it stands still. */
+struct moment {
+	uint64_t boottime; /* since the host's boot, with suspended time (CLOCK_BOOTTIME) */
+	uint64_t realtime; /* since the epoch */
+};
+
+struct host {
+	int proc, sys; /* directories */
+	int hierarchies
+		[CONTROLLER_COUNT]; /* their roots; -1: none. The same number: the same hierarchy */
+	bool v2[CONTROLLER_COUNT];  /* whether that hierarchy is cgroup2 */
+	uint64_t process_ids;	    /* our own pid namespace: readers in it see the host's files */
+	unsigned cpus;		    /* highest possible one + 1 */
+	uint64_t memory;	    /* bytes */
+	struct source online;	    /* sys/devices/system/cpu/online */
+	struct moment fixed;	    /* boottime 0: the clock of the machine is read */
+};
+
+/**
+ * host_open - look where everything is.
+ * @root: "/" or a recorded tree: ROOT/proc, ROOT/sys, ROOT/proc/self/mountinfo with mount points below ROOT.
+ * The caller closes it by host_close() also when this failed.
+ */
+int host_open(struct host *host, const char *root, struct error **error);
+void host_close(struct host *host);
+
+void host_now(const struct host *host, struct moment *moment);
+
+/* The processors that are online, as bits. Returns how many. */
+unsigned host_online(struct host *host, uint64_t bits[HOST_CPU_WORDS]);
+
+/* Bits of a list of the kernel's kind ("0-3,8"); what is beyond HOST_MAX_CPUS is left out. Returns how many. */
+unsigned host_parse_list(const char *text, uint64_t bits[HOST_CPU_WORDS]);
+
+#endif
