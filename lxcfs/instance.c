@@ -247,6 +247,7 @@ struct instance *instance_open(struct host *host, pid_t init, uint64_t process_i
 	instance->init_pidfd = -1;
 	instance->process_ids = process_ids;
 	instance->state = state;
+	instance->references = 1;
 	pthread_mutex_init(&instance->lock, NULL);
 	for (int file = 0; file < GROUP_FILE_COUNT; file++) {
 		instance->files[file].fd = SOURCE_UNOPENED;
@@ -254,13 +255,13 @@ struct instance *instance_open(struct host *host, pid_t init, uint64_t process_i
 			instance->limits[file][level].fd = SOURCE_UNOPENED;
 	}
 	if (read_start(instance) < 0 || find_groups(instance) < 0) {
-		instance_close(instance);
+		instance_unref(instance);
 		return NULL;
 	}
 	return instance;
 }
 
-void instance_close(struct instance *instance)
+static void close_instance(struct instance *instance)
 {
 	for (int file = 0; file < GROUP_FILE_COUNT; file++) {
 		source_close(&instance->files[file]);
@@ -274,4 +275,15 @@ void instance_close(struct instance *instance)
 		close(instance->init_pidfd);
 	pthread_mutex_destroy(&instance->lock);
 	free(instance);
+}
+
+void instance_ref(struct instance *instance)
+{
+	atomic_fetch_add_explicit(&instance->references, 1, memory_order_relaxed);
+}
+
+void instance_unref(struct instance *instance)
+{
+	if (atomic_fetch_sub_explicit(&instance->references, 1, memory_order_acq_rel) == 1)
+		close_instance(instance);
 }

@@ -60,7 +60,8 @@ struct instance {
 	struct instance_state *state;				     /* outlives this process */
 	pthread_mutex_t lock;					     /* of *state */
 	atomic_uint references;
-	uint64_t last_read; /* ns, CLOCK_BOOTTIME: what nobody reads is closed */
+	_Atomic uint64_t last_read; /* ns since the host's boot */
+	atomic_bool forgotten;	    /* not in the list of those that are known any more */
 	struct instance *next;
 };
 
@@ -71,7 +72,10 @@ struct instance {
  */
 struct instance *instance_open(struct host *host, pid_t init, uint64_t process_ids,
 			       struct instance_state *state);
-void instance_close(struct instance *instance);
+
+/* One reference is the opener's; who drops the last one closes it. */
+void instance_ref(struct instance *instance);
+void instance_unref(struct instance *instance);
 
 bool instance_is_v2(const struct instance *instance, enum group_file file);
 

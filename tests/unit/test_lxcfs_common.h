@@ -89,7 +89,7 @@ static inline void recorded_open(struct recorded *recorded, const char *name)
 
 static inline void recorded_close(struct recorded *recorded)
 {
-	instance_close(recorded->instance);
+	instance_unref(recorded->instance);
 	host_close(&recorded->host);
 	free(recorded->state);
 	assert_int_equal(file_remove_tree_at(AT_FDCWD, recorded->directory, NULL), 0);

@@ -1,0 +1,222 @@
+/*
+ * A snapshot is a chain of pages. Its first page carries the handle, which is written last and cleared first, so that
+ * a worker that dies in between leaves free pages or a whole snapshot. Everything else here is found again from them.
+ */
+#include "lxcfs/snapshots.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory.h"
+
+enum {
+	NONE = UINT16_MAX,
+	BUCKETS = 1024,
+	OWNERS = 256,			    /* counted by a hash: two may share a count */
+	MOST_OF_ONE = SHARED_PAGES / 8,	    /* pages */
+	FAIR = SHARED_PAGES / 64,	    /* who has no more is not robbed while others have */
+	LONGEST = 32 * SHARED_PAGE_BYTES, /* longer texts are made anew for each read */
+};
+
+struct shared_page {
+	_Atomic uint64_t handle; /* 0: not the first of a snapshot */
+	uint64_t owner;
+	uint32_t length; /* of the whole text */
+	uint16_t next;	 /* page, or NONE */
+	char bytes[SHARED_PAGE_BYTES - 24];
+};
+
+enum { PAGE_TEXT = sizeof(((struct shared_page *)0)->bytes) };
+
+/* Else making room for a long text could take what others have. */
+_Static_assert(MOST_OF_ONE - LONGEST / PAGE_TEXT - 1 > FAIR, "an owner at its limit has many");
+
+struct snapshots {
+	struct shared_page *pages;
+	pthread_mutex_t lock;
+	uint16_t buckets[BUCKETS];	/* first pages by handle */
+	uint16_t same_bucket[SHARED_PAGES]; /* next in the bucket */
+	uint16_t free[SHARED_PAGES];
+	unsigned free_count;
+	unsigned owned[OWNERS];
+	unsigned hand; /* where the search for the next victim begins */
+};
+
+static unsigned bucket_of(uint64_t handle)
+{
+	return (unsigned)(handle * UINT64_C(0x9e3779b97f4a7c15) >> 54) % BUCKETS;
+}
+
+static unsigned *owned_by(struct snapshots *snapshots, uint64_t owner)
+{
+	return &snapshots->owned[owner % OWNERS];
+}
+
+static unsigned page_count(size_t length)
+{
+	return length ? (unsigned)((length + PAGE_TEXT - 1) / PAGE_TEXT) : 1;
+}
+
+/* The link that leads to a handle's first page, or to NONE. */
+static uint16_t *find(struct snapshots *snapshots, uint64_t handle)
+{
+	uint16_t *link = &snapshots->buckets[bucket_of(handle)];
+	while (*link != NONE && snapshots->pages[*link].handle != handle)
+		link = &snapshots->same_bucket[*link];
+	return link;
+}
+
+static void enter(struct snapshots *snapshots, uint16_t first)
+{
+	uint16_t *bucket = &snapshots->buckets[bucket_of(snapshots->pages[first].handle)];
+	snapshots->same_bucket[first] = *bucket;
+	*bucket = first;
+}
+
+static void drop(struct snapshots *snapshots, uint16_t *link)
+{
+	uint16_t page = *link;
+	if (page == NONE)
+		return;
+	*link = snapshots->same_bucket[page];
+	snapshots->pages[page].handle = 0;
+	unsigned *owned = owned_by(snapshots, snapshots->pages[page].owner);
+	for (; page != NONE; page = snapshots->pages[page].next) {
+		snapshots->free[snapshots->free_count++] = page;
+		--*owned;
+	}
+}
+
+/* Drops one snapshot: of @owner's when it has many, else of somebody who has many, else of anybody. */
+static void drop_victim(struct snapshots *snapshots, uint64_t owner)
+{
+	unsigned *own = owned_by(snapshots, owner);
+	uint16_t any = NONE;
+	for (unsigned i = 0; i < SHARED_PAGES; i++) {
+		uint16_t page = (uint16_t)((snapshots->hand + i) % SHARED_PAGES);
+		if (snapshots->pages[page].handle == 0)
+			continue;
+		any = any == NONE ? page : any;
+		unsigned *owned = owned_by(snapshots, snapshots->pages[page].owner);
+		if (*own > FAIR ? owned == own : *owned > FAIR) {
+			any = page;
+			break;
+		}
+	}
+	if (any == NONE)
+		return;
+	snapshots->hand = any + 1U;
+	drop(snapshots, find(snapshots, snapshots->pages[any].handle));
+}
+
+void snapshots_store(struct snapshots *snapshots, uint64_t handle, uint64_t owner,
+		     const char *bytes, size_t length)
+{
+	unsigned count = page_count(length);
+	pthread_mutex_lock(&snapshots->lock);
+	drop(snapshots, find(snapshots, handle));
+	unsigned *owned = owned_by(snapshots, owner);
+	if (length <= LONGEST) {
+		while (*owned && *owned + count > MOST_OF_ONE)
+			drop_victim(snapshots, owner);
+		while (snapshots->free_count < count)
+			drop_victim(snapshots, owner);
+		uint16_t next = NONE;
+		for (unsigned part = count; part-- > 0;) {
+			uint16_t number = snapshots->free[--snapshots->free_count];
+			struct shared_page *page = &snapshots->pages[number];
+			size_t at = (size_t)part * PAGE_TEXT;
+			memcpy(page->bytes, bytes + at,
+			       length - at < PAGE_TEXT ? length - at : PAGE_TEXT);
+			page->owner = owner;
+			page->length = (uint32_t)length;
+			page->next = next;
+			next = number;
+		}
+		*owned += count;
+		atomic_store_explicit(&snapshots->pages[next].handle, handle, memory_order_release);
+		enter(snapshots, next);
+	}
+	pthread_mutex_unlock(&snapshots->lock);
+}
+
+ssize_t snapshots_read(struct snapshots *snapshots, uint64_t handle, uint64_t offset, char *bytes,
+		       size_t size)
+{
+	ssize_t result = -1;
+	pthread_mutex_lock(&snapshots->lock);
+	uint16_t page = *find(snapshots, handle);
+	if (page != NONE) {
+		uint64_t length = snapshots->pages[page].length;
+		uint64_t end = offset + size < length ? offset + size : length;
+		result = end > offset ? (ssize_t)(end - offset) : 0;
+		for (uint64_t at = 0; page != NONE && at < end && result > 0;
+		     at += PAGE_TEXT, page = snapshots->pages[page].next) {
+			uint64_t from = at > offset ? at : offset;
+			uint64_t to = at + PAGE_TEXT < end ? at + PAGE_TEXT : end;
+			if (from < to)
+				memcpy(bytes + (from - offset),
+				       snapshots->pages[page].bytes + (from - at), to - from);
+		}
+	}
+	pthread_mutex_unlock(&snapshots->lock);
+	return result;
+}
+
+void snapshots_drop(struct snapshots *snapshots, uint64_t handle)
+{
+	pthread_mutex_lock(&snapshots->lock);
+	drop(snapshots, find(snapshots, handle));
+	pthread_mutex_unlock(&snapshots->lock);
+}
+
+/* A chain that makes no sense, which only a broken memory has, ends the snapshot. */
+static bool mark_chain(const struct snapshots *snapshots, uint16_t page, bool *used)
+{
+	unsigned count = page_count(snapshots->pages[page].length);
+	uint16_t chain[LONGEST / PAGE_TEXT + 1];
+	if (count > LONGEST / PAGE_TEXT + 1)
+		return false;
+	for (unsigned i = 0; i < count; i++, page = snapshots->pages[page].next) {
+		if (page >= SHARED_PAGES || used[page])
+			return false;
+		chain[i] = page;
+	}
+	for (unsigned i = 0; i < count; i++)
+		used[chain[i]] = true;
+	return page == NONE;
+}
+
+struct snapshots *snapshots_open(struct shared *shared)
+{
+	struct snapshots *snapshots = memory_alloc(sizeof(*snapshots));
+	bool used[SHARED_PAGES] = {false};
+	snapshots->pages = shared->pages;
+	pthread_mutex_init(&snapshots->lock, NULL);
+	for (unsigned i = 0; i < BUCKETS; i++)
+		snapshots->buckets[i] = NONE;
+	for (uint16_t page = 0; page < SHARED_PAGES; page++) {
+		struct shared_page *first = &snapshots->pages[page];
+		if (first->handle == 0)
+			continue;
+		if (!mark_chain(snapshots, page, used)) {
+			first->handle = 0;
+			continue;
+		}
+		*owned_by(snapshots, first->owner) += page_count(first->length);
+		enter(snapshots, page);
+	}
+	for (uint16_t page = SHARED_PAGES; page-- > 0;)
+		if (!used[page])
+			snapshots->free[snapshots->free_count++] = page;
+	return snapshots;
+}
+
+void snapshots_close(struct snapshots *snapshots)
+{
+	pthread_mutex_destroy(&snapshots->lock);
+	free(snapshots);
+}
