@@ -19,7 +19,25 @@ struct file {
 	/* Which numbers there are, as bits; @instance NULL: of the host. Only where there is a "*". */
 	void (*numbers)(struct instance *instance, struct host *host,
 			uint64_t bits[HOST_CPU_WORDS]);
+	/*
+	 * In place of @write, for many files that are the host's or a part of it in one way: @path is that of this
+	 * row with the number put in.
+	 */
+	bool (*write_path)(struct instance *instance, const char *path, struct text *text);
 };
+
+enum { FILE_MAX_PATH = 128 };
+
+/* Writes the whole file by the function of its row; see @write above. */
+bool file_write(const struct file *file, struct instance *instance, unsigned number,
+		struct text *text);
+
+/**
+ * file_exists - whether the host has it: each file stands for one of the host's at the same path, and what a host
+ * does not have (cache/index3, a node, pressure/) its instances do not see. A directory exists when a file in it does.
+ * The number must be one of @numbers, which this does not look at.
+ */
+bool file_exists(const struct file *file, struct host *host, unsigned number);
 
 extern const struct file files[];
 extern const unsigned files_count;

@@ -103,7 +103,7 @@ static inline char *recorded_file(struct recorded *recorded, const char *path, u
 		if (strcmp(files[i].path, path) != 0)
 			continue;
 		struct text text = {.bytes = memory_alloc(ROOM), .size = ROOM - 1};
-		if (files[i].write(recorded->instance, number, &text))
+		if (file_write(&files[i], recorded->instance, number, &text))
 			return text.bytes;
 		free(text.bytes);
 		return NULL;
