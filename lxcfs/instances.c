@@ -11,7 +11,7 @@
 
 enum { BUCKETS = 1024 };
 
-#define SECOND UINT64_C(1000000000)
+#define SECOND	 UINT64_C(1000000000)
 #define IDLE_FOR (60 * SECOND)
 
 struct instances {

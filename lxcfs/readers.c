@@ -19,8 +19,8 @@
 enum { SETS = 256, WAYS = 4 };
 
 struct reader {
-	pid_t id;  /* 0: free */
-	int fd;	   /* its pidfd */
+	pid_t id; /* 0: free */
+	int fd;	  /* its pidfd */
 	bool path; /* its directory in /proc instead: a thread, on a kernel that has pidfds of processes alone */
 	struct instance *instance; /* referenced; NULL: the host */
 	uint32_t used_at;

@@ -17,8 +17,10 @@
 enum {
 	SHARED_LAYOUT = 1,
 	SHARED_MAX_THREADS = 8,
-	/* The least that the kernel takes (FUSE_MIN_READ_BUFFER); writes are refused, so nothing is longer. */
-	SHARED_REQUEST_BYTES = 8192,
+	/* Nothing is ever written, but the pages of a read are as many as those of a write (fuse_lowlevel.h). */
+	SHARED_MAX_WRITE = 16 << 10,
+	/* The kernel wants room for the longest request, FUSE_MIN_READ_BUFFER at least. */
+	SHARED_REQUEST_BYTES = SHARED_MAX_WRITE + 4096,
 	SHARED_PAGE_BYTES = 4096,
 	SHARED_PAGES = 1024,
 	SHARED_STATES = 2048,
@@ -28,9 +30,9 @@ struct shared_page; /* snapshots.c */
 
 struct shared_head {
 	uint32_t magic, layout;
-	uint64_t workers;	  /* so far: file handles of different ones differ */
-	uint32_t init_length;	  /* the FUSE_INIT request, 0 before it came */
-	uint32_t cpus;		  /* of each state */
+	uint64_t workers;     /* so far: file handles of different ones differ */
+	uint32_t init_length; /* the FUSE_INIT request, 0 before it came */
+	uint32_t cpus;	      /* of each state */
 	char init[512];
 	/* Each begins with its length (struct fuse_in_header): 0 when there is none in work. */
 	_Alignas(8) char requests[SHARED_MAX_THREADS][SHARED_REQUEST_BYTES];

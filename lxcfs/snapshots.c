@@ -15,9 +15,9 @@
 enum {
 	NONE = UINT16_MAX,
 	BUCKETS = 1024,
-	OWNERS = 256,			    /* counted by a hash: two may share a count */
-	MOST_OF_ONE = SHARED_PAGES / 8,	    /* pages */
-	FAIR = SHARED_PAGES / 64,	    /* who has no more is not robbed while others have */
+	OWNERS = 256,			  /* counted by a hash: two may share a count */
+	MOST_OF_ONE = SHARED_PAGES / 8,	  /* pages */
+	FAIR = SHARED_PAGES / 64,	  /* who has no more is not robbed while others have */
 	LONGEST = 32 * SHARED_PAGE_BYTES, /* longer texts are made anew for each read */
 };
 
@@ -37,7 +37,7 @@ _Static_assert(MOST_OF_ONE - LONGEST / PAGE_TEXT - 1 > FAIR, "an owner at its li
 struct snapshots {
 	struct shared_page *pages;
 	pthread_mutex_t lock;
-	uint16_t buckets[BUCKETS];	/* first pages by handle */
+	uint16_t buckets[BUCKETS];	    /* first pages by handle */
 	uint16_t same_bucket[SHARED_PAGES]; /* next in the bucket */
 	uint16_t free[SHARED_PAGES];
 	unsigned free_count;

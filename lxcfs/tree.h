@@ -10,13 +10,13 @@
 enum { TREE_ROOT = 1 };
 
 struct node {
-	uint64_t id;	    /* without a number */
-	const char *name;   /* last component; "cpu*" where it has a number */
+	uint64_t id;	  /* without a number */
+	const char *name; /* last component; "cpu*" where it has a number */
 	size_t length;
-	const char *path;   /* up to and with that component */
+	const char *path; /* up to and with that component */
 	size_t path_length;
-	const struct node *parent; /* NULL: the root */
-	const struct file *file;   /* a file; NULL: a directory */
+	const struct node *parent;   /* NULL: the root */
+	const struct file *file;     /* a file; NULL: a directory */
 	const struct file *numbered; /* a row below that knows the numbers of "*"; NULL: none */
 	const struct node *children, *sibling;
 };

@@ -1,0 +1,182 @@
+/*
+ * Requests are received into shared memory and stay there until they are answered. So a new worker first answers what
+ * the last one was at: the kernel still waits for these, whatever its version, since the descriptor never closed
+ * (fs/fuse/dev.c, fuse_dev_do_write() finds a request by its number alone). An answer that had been given is refused
+ * with ENOENT and lost. FUSE_INIT comes once in the life of a mount: it is kept and given to each worker's libfuse.
+ */
+#include "lxcfs/worker.h"
+
+#define FUSE_USE_VERSION 312
+#include <errno.h>
+#include <fuse_lowlevel.h>
+#include <linux/fuse.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "lxcfs/server.h"
+#include "lxcfs/supervisor.h"
+
+struct worker {
+	int fuse;
+	struct shared shared;
+	struct fuse_session *session;
+};
+
+struct thread {
+	struct worker *worker;
+	char *request;
+	pthread_t id;
+};
+
+static uint32_t length_of(const char *request)
+{
+	return atomic_load_explicit((const _Atomic uint32_t *)request, memory_order_acquire);
+}
+
+static void set_done(char *request)
+{
+	atomic_store_explicit((_Atomic uint32_t *)request, 0, memory_order_release);
+}
+
+/* ---- libfuse's way to the kernel ---- */
+
+static ssize_t write_answer(int fd, struct iovec *vectors, int count, void *userdata)
+{
+	(void)userdata;
+	ssize_t written = writev(fd, vectors, count);
+	if (written >= 0 || errno != ENOENT)
+		return written;
+	/* The reader was killed, or the last worker had answered. */
+	written = 0;
+	for (int i = 0; i < count; i++)
+		written += (ssize_t)vectors[i].iov_len;
+	return written;
+}
+
+static ssize_t never_read(int fd, void *bytes, size_t length, void *userdata)
+{
+	(void)fd;
+	(void)bytes;
+	(void)length;
+	(void)userdata;
+	errno = ENOTSUP; /* requests are received by receive() */
+	return -1;
+}
+
+static void process(const struct worker *worker, char *request, size_t length)
+{
+	const struct fuse_buf buffer = {.mem = request, .size = length};
+	fuse_session_process_buf(worker->session, &buffer);
+}
+
+/* The length; 0 when there was none after all, -1 when the file system is unmounted. */
+static ssize_t receive(const struct worker *worker, char *request)
+{
+	ssize_t length = read(worker->fuse, request, SHARED_REQUEST_BYTES);
+	if (length >= 0)
+		return length;
+	/* ENOENT: taken back before it came (fuse_lowlevel.c of libfuse does the same). */
+	return errno == EINTR || errno == EAGAIN || errno == ENOENT ? 0 : -1;
+}
+
+/* ---- threads ---- */
+
+static void *serve(void *argument)
+{
+	struct thread *thread = argument;
+	uint32_t left = length_of(thread->request);
+	const struct fuse_in_header *header = (const void *)thread->request;
+	if (left > 0 && left <= SHARED_REQUEST_BYTES && header->opcode != FUSE_INIT)
+		process(thread->worker, thread->request, left);
+	for (;;) {
+		set_done(thread->request);
+		ssize_t length = receive(thread->worker, thread->request);
+		if (length < 0)
+			return NULL;
+		if (length > 0)
+			process(thread->worker, thread->request, (size_t)length);
+	}
+}
+
+static int shake_hands(struct worker *worker, struct error **error)
+{
+	struct shared_head *head = worker->shared.head;
+	if (head->init_length == 0) {
+		ssize_t length = 0;
+		while (length == 0)
+			length = receive(worker, head->requests[0]);
+		if (length < 0 || (size_t)length > sizeof(head->init))
+			return error_errno(error, errno, "receiving the first request of FUSE");
+		memcpy(head->init, head->requests[0], (size_t)length);
+		atomic_thread_fence(memory_order_release);
+		head->init_length = (uint32_t)length;
+	}
+	process(worker, head->init, head->init_length);
+	return 0;
+}
+
+static unsigned thread_count(void)
+{
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	if (online < 2)
+		return 2;
+	return online > SHARED_MAX_THREADS ? SHARED_MAX_THREADS : (unsigned)online;
+}
+
+/* When they all have ended, the file system is unmounted; the supervisor's end comes first otherwise. */
+static void *end_after(void *argument)
+{
+	struct thread *threads = argument;
+	for (unsigned i = 0; i < SHARED_MAX_THREADS && threads[i].worker; i++)
+		pthread_join(threads[i].id, NULL);
+	_exit(WORKER_UNMOUNTED);
+}
+
+static int start_threads(struct worker *worker, struct error **error)
+{
+	static struct thread threads[SHARED_MAX_THREADS];
+	pthread_t watcher;
+	/* Requests of a worker that had more threads are answered too. */
+	unsigned count = thread_count();
+	for (unsigned i = count; i < SHARED_MAX_THREADS; i++)
+		if (length_of(worker->shared.head->requests[i]))
+			count = i + 1;
+	for (unsigned i = 0; i < count; i++) {
+		threads[i] = (struct thread){worker, worker->shared.head->requests[i], 0};
+		int failed = pthread_create(&threads[i].id, NULL, serve, &threads[i]);
+		if (failed)
+			return error_errno(error, failed, "starting a thread");
+	}
+	int failed = pthread_create(&watcher, NULL, end_after, threads);
+	return failed ? error_errno(error, failed, "starting a thread") : 0;
+}
+
+int worker_run(const struct inheritance *inheritance, int supervisor, struct error **error)
+{
+	static const struct fuse_custom_io io = {.writev = write_answer, .read = never_read};
+	static struct worker worker;
+	static struct host host;
+	worker.fuse = inheritance->fuse;
+	if (host_open(&host, "/", error) < 0 ||
+	    shared_map(&worker.shared, inheritance->memory, error) < 0)
+		return WORKER_FAILED;
+	struct server *server = server_open(&host, &worker.shared, error);
+	if (!server)
+		return WORKER_FAILED;
+	worker.session = server_session(server);
+	if (fuse_session_custom_io(worker.session, &io, worker.fuse) != 0) {
+		error_set(error, ERROR_INTERNAL, "libfuse refused the connection");
+		return WORKER_FAILED;
+	}
+	if (shake_hands(&worker, error) < 0 || start_threads(&worker, error) < 0)
+		return WORKER_FAILED;
+	struct pollfd wait = {.fd = supervisor, .events = POLLIN};
+	while (poll(&wait, 1, -1) < 0 && errno == EINTR)
+		;
+	supervisor_exec(inheritance, "/proc/self/exe", error);
+	return WORKER_FAILED;
+}
