@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
+#include <linux/fuse.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -31,6 +33,13 @@ struct server {
 	struct timespec start;
 	_Atomic uint64_t next_handle;
 };
+
+/* The number of the request in work (fuse_in_header.unique), and whether an earlier worker had begun it. */
+static _Thread_local uint64_t request_number;
+static _Thread_local bool begun_before;
+
+/* The kernel did not want the answer: the reader was killed, or an earlier worker had given it. */
+static _Thread_local bool answer_refused;
 
 static struct server *server_of(fuse_req_t request)
 {
@@ -283,10 +292,17 @@ static void on_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset
 		fuse_reply_err(request, node ? EOPNOTSUPP : ENOENT);
 		return;
 	}
-	snapshots_store(server->snapshots, info->fh, instance ? instance->process_ids : 0,
-			text.bytes, text.length);
+	uint64_t owner = instance ? instance->process_ids : 0;
 	size_t left = from < text.length ? text.length - from : 0;
+	/* Before the answer, since the next read may come at once. An answer that an earlier worker gave is
+	 * told by its refusal alone, and what was read since must not be replaced. */
+	if (!begun_before)
+		snapshots_store(server->snapshots, info->fh, request_number, owner, text.bytes,
+				text.length);
 	fuse_reply_buf(request, text.bytes + from, left < size ? left : size);
+	if (begun_before && !answer_refused)
+		snapshots_store(server->snapshots, info->fh, request_number, owner, text.bytes,
+				text.length);
 	buffer_shrink(buffer);
 }
 
@@ -340,7 +356,44 @@ struct server *server_open(struct host *host, struct shared *shared, struct erro
 	return NULL;
 }
 
-struct fuse_session *server_session(struct server *server)
+/* ---- requests and answers ---- */
+
+static ssize_t write_answer(int fd, struct iovec *vectors, int count, void *userdata)
 {
-	return server->session;
+	(void)userdata;
+	ssize_t written = writev(fd, vectors, count);
+	answer_refused = written < 0;
+	if (written >= 0 || errno != ENOENT)
+		return written;
+	written = 0;
+	for (int i = 0; i < count; i++)
+		written += (ssize_t)vectors[i].iov_len;
+	return written;
+}
+
+static ssize_t never_read(int fd, void *bytes, size_t length, void *userdata)
+{
+	(void)fd;
+	(void)bytes;
+	(void)length;
+	(void)userdata;
+	errno = ENOTSUP; /* the worker receives requests itself */
+	return -1;
+}
+
+int server_connect(struct server *server, int fuse, struct error **error)
+{
+	static const struct fuse_custom_io io = {.writev = write_answer, .read = never_read};
+	if (fuse_session_custom_io(server->session, &io, fuse) != 0)
+		return error_set(error, ERROR_INTERNAL, "libfuse refused the connection");
+	return 0;
+}
+
+void server_process(const struct server *server, char *request, size_t length, bool again)
+{
+	const struct fuse_buf buffer = {.mem = request, .size = length};
+	const struct fuse_in_header *header = (const void *)request;
+	request_number = header->unique;
+	begun_before = again;
+	fuse_session_process_buf(server->session, &buffer);
 }

@@ -6,17 +6,25 @@
 #ifndef SYSCT_LXCFS_SERVER_H
 #define SYSCT_LXCFS_SERVER_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "lxcfs/host.h"
 #include "lxcfs/shared.h"
 
-struct fuse_custom_io;
-struct fuse_session;
 struct server;
 
 /* @host and @shared must outlive it. NULL with *error. */
 struct server *server_open(struct host *host, struct shared *shared, struct error **error);
 
-/* For the worker, which receives and processes requests (fuse_lowlevel.h). */
-struct fuse_session *server_session(struct server *server);
+/* @fuse: the descriptor to which answers are written; it stays the caller's. */
+int server_connect(struct server *server, int fuse, struct error **error);
+
+/**
+ * server_process - answer one request.
+ * @request: as it was received; from any thread.
+ * @again: an earlier worker may have answered it.
+ */
+void server_process(const struct server *server, char *request, size_t length, bool again);
 
 #endif

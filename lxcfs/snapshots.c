@@ -6,7 +6,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,10 +22,10 @@ enum {
 
 struct shared_page {
 	_Atomic uint64_t handle; /* 0: not the first of a snapshot */
-	uint64_t owner;
+	uint64_t request, owner;
 	uint32_t length; /* of the whole text */
 	uint16_t next;	 /* page, or NONE */
-	char bytes[SHARED_PAGE_BYTES - 24];
+	char bytes[SHARED_PAGE_BYTES - 32];
 };
 
 enum { PAGE_TEXT = sizeof(((struct shared_page *)0)->bytes) };
@@ -112,7 +111,7 @@ static void drop_victim(struct snapshots *snapshots, uint64_t owner)
 	drop(snapshots, find(snapshots, snapshots->pages[any].handle));
 }
 
-void snapshots_store(struct snapshots *snapshots, uint64_t handle, uint64_t owner,
+void snapshots_store(struct snapshots *snapshots, uint64_t handle, uint64_t request, uint64_t owner,
 		     const char *bytes, size_t length)
 {
 	unsigned count = page_count(length);
@@ -131,6 +130,7 @@ void snapshots_store(struct snapshots *snapshots, uint64_t handle, uint64_t owne
 			size_t at = (size_t)part * PAGE_TEXT;
 			memcpy(page->bytes, bytes + at,
 			       length - at < PAGE_TEXT ? length - at : PAGE_TEXT);
+			page->request = request;
 			page->owner = owner;
 			page->length = (uint32_t)length;
 			page->next = next;
@@ -164,6 +164,15 @@ ssize_t snapshots_read(struct snapshots *snapshots, uint64_t handle, uint64_t of
 	}
 	pthread_mutex_unlock(&snapshots->lock);
 	return result;
+}
+
+bool snapshots_made_for(struct snapshots *snapshots, uint64_t handle, uint64_t request)
+{
+	pthread_mutex_lock(&snapshots->lock);
+	uint16_t page = *find(snapshots, handle);
+	bool made = page != NONE && snapshots->pages[page].request == request;
+	pthread_mutex_unlock(&snapshots->lock);
+	return made;
 }
 
 void snapshots_drop(struct snapshots *snapshots, uint64_t handle)

@@ -6,15 +6,12 @@
  */
 #include "lxcfs/worker.h"
 
-#define FUSE_USE_VERSION 312
 #include <errno.h>
-#include <fuse_lowlevel.h>
 #include <linux/fuse.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "lxcfs/server.h"
@@ -23,7 +20,7 @@
 struct worker {
 	int fuse;
 	struct shared shared;
-	struct fuse_session *session;
+	struct server *server;
 };
 
 struct thread {
@@ -40,37 +37,6 @@ static uint32_t length_of(const char *request)
 static void set_done(char *request)
 {
 	atomic_store_explicit((_Atomic uint32_t *)request, 0, memory_order_release);
-}
-
-/* ---- libfuse's way to the kernel ---- */
-
-static ssize_t write_answer(int fd, struct iovec *vectors, int count, void *userdata)
-{
-	(void)userdata;
-	ssize_t written = writev(fd, vectors, count);
-	if (written >= 0 || errno != ENOENT)
-		return written;
-	/* The reader was killed, or the last worker had answered. */
-	written = 0;
-	for (int i = 0; i < count; i++)
-		written += (ssize_t)vectors[i].iov_len;
-	return written;
-}
-
-static ssize_t never_read(int fd, void *bytes, size_t length, void *userdata)
-{
-	(void)fd;
-	(void)bytes;
-	(void)length;
-	(void)userdata;
-	errno = ENOTSUP; /* requests are received by receive() */
-	return -1;
-}
-
-static void process(const struct worker *worker, char *request, size_t length)
-{
-	const struct fuse_buf buffer = {.mem = request, .size = length};
-	fuse_session_process_buf(worker->session, &buffer);
 }
 
 /* The length; 0 when there was none after all, -1 when the file system is unmounted. */
@@ -91,14 +57,15 @@ static void *serve(void *argument)
 	uint32_t left = length_of(thread->request);
 	const struct fuse_in_header *header = (const void *)thread->request;
 	if (left > 0 && left <= SHARED_REQUEST_BYTES && header->opcode != FUSE_INIT)
-		process(thread->worker, thread->request, left);
+		server_process(thread->worker->server, thread->request, left, true);
 	for (;;) {
 		set_done(thread->request);
 		ssize_t length = receive(thread->worker, thread->request);
 		if (length < 0)
 			return NULL;
 		if (length > 0)
-			process(thread->worker, thread->request, (size_t)length);
+			server_process(thread->worker->server, thread->request, (size_t)length,
+				       false);
 	}
 }
 
@@ -115,7 +82,7 @@ static int shake_hands(struct worker *worker, struct error **error)
 		atomic_thread_fence(memory_order_release);
 		head->init_length = (uint32_t)length;
 	}
-	process(worker, head->init, head->init_length);
+	server_process(worker->server, head->init, head->init_length, true);
 	return 0;
 }
 
@@ -157,21 +124,15 @@ static int start_threads(struct worker *worker, struct error **error)
 
 int worker_run(const struct inheritance *inheritance, int supervisor, struct error **error)
 {
-	static const struct fuse_custom_io io = {.writev = write_answer, .read = never_read};
 	static struct worker worker;
 	static struct host host;
 	worker.fuse = inheritance->fuse;
 	if (host_open(&host, "/", error) < 0 ||
 	    shared_map(&worker.shared, inheritance->memory, error) < 0)
 		return WORKER_FAILED;
-	struct server *server = server_open(&host, &worker.shared, error);
-	if (!server)
+	worker.server = server_open(&host, &worker.shared, error);
+	if (!worker.server || server_connect(worker.server, worker.fuse, error) < 0)
 		return WORKER_FAILED;
-	worker.session = server_session(server);
-	if (fuse_session_custom_io(worker.session, &io, worker.fuse) != 0) {
-		error_set(error, ERROR_INTERNAL, "libfuse refused the connection");
-		return WORKER_FAILED;
-	}
 	if (shake_hands(&worker, error) < 0 || start_threads(&worker, error) < 0)
 		return WORKER_FAILED;
 	struct pollfd wait = {.fd = supervisor, .events = POLLIN};
