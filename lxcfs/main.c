@@ -116,6 +116,17 @@ static int wait_for_answer(const struct inheritance *inheritance, pid_t supervis
 	return 1;
 }
 
+/* Events are still told to a log, if that is where they went. */
+static void leave_terminal(void)
+{
+	setsid();
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	if (isatty(STDERR_FILENO))
+		dup2(null, STDERR_FILENO);
+}
+
 static int start(const struct options *options)
 {
 	cleanup_error struct error *error = NULL;
@@ -127,6 +138,8 @@ static int start(const struct options *options)
 		real.mountpoint = mountpoint; /* it may be dead, or not there yet */
 	inheritance.program = program;
 	inheritance.mountpoint = real.mountpoint;
+	/* A pipe of whoever started us would never end. */
+	close_range(STDERR_FILENO + 1, ~0U, 0);
 	prepare_limits();
 	if (prepare(&real, &inheritance, &error) < 0)
 		return fail(error);
@@ -142,10 +155,7 @@ static int start(const struct options *options)
 		}
 		if (supervisor > 0)
 			return wait_for_answer(&inheritance, supervisor);
-		setsid();
-		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-		for (int fd = 0; fd < 2; fd++)
-			dup2(null, fd);
+		leave_terminal();
 	}
 	if (chdir("/") < 0)
 		return fail(error);

@@ -19,10 +19,12 @@ static void lay_out(struct shared *shared, unsigned cpus)
 {
 	shared->state_bytes = sizeof(struct instance_state) + cpus * sizeof(uint64_t);
 	size_t pages = round_up(sizeof(struct shared_head));
-	size_t states = pages + (size_t)SHARED_PAGES * SHARED_PAGE_BYTES;
+	size_t bytes = pages + round_up((size_t)SHARED_PAGES * SHARED_PAGE_HEADER);
+	size_t states = bytes + (size_t)SHARED_PAGES * SHARED_PAGE_BYTES;
 	shared->bytes = states + round_up(SHARED_STATES * shared->state_bytes);
 	if (shared->head) {
 		shared->pages = (struct shared_page *)((char *)shared->head + pages);
+		shared->bytes_of_pages = (char *)shared->head + bytes;
 		shared->states = (char *)shared->head + states;
 	}
 }

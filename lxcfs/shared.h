@@ -22,6 +22,7 @@ enum {
 	/* The kernel wants room for the longest request, FUSE_MIN_READ_BUFFER at least. */
 	SHARED_REQUEST_BYTES = SHARED_MAX_WRITE + 4096,
 	SHARED_PAGE_BYTES = 4096,
+	SHARED_PAGE_HEADER = 32,
 	SHARED_PAGES = 1024,
 	SHARED_STATES = 2048,
 };
@@ -40,8 +41,9 @@ struct shared_head {
 
 struct shared {
 	struct shared_head *head;
-	struct shared_page *pages; /* SHARED_PAGES of SHARED_PAGE_BYTES */
-	char *states;		   /* SHARED_STATES */
+	struct shared_page *pages; /* SHARED_PAGES of SHARED_PAGE_HEADER */
+	char *bytes_of_pages; /* SHARED_PAGES of SHARED_PAGE_BYTES; apart, to be touched when used */
+	char *states;	      /* SHARED_STATES */
 	size_t state_bytes;
 	size_t bytes;
 };

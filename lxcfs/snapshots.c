@@ -25,16 +25,18 @@ struct shared_page {
 	uint64_t request, owner;
 	uint32_t length; /* of the whole text */
 	uint16_t next;	 /* page, or NONE */
-	char bytes[SHARED_PAGE_BYTES - 32];
+	uint16_t unused;
 };
 
-enum { PAGE_TEXT = sizeof(((struct shared_page *)0)->bytes) };
+_Static_assert(sizeof(struct shared_page) == SHARED_PAGE_HEADER, "it is laid out in shared.c");
 
 /* Else making room for a long text could take what others have. */
-_Static_assert(MOST_OF_ONE - LONGEST / PAGE_TEXT - 1 > FAIR, "an owner at its limit has many");
+_Static_assert(MOST_OF_ONE - LONGEST / SHARED_PAGE_BYTES - 1 > FAIR,
+	       "an owner at its limit has many");
 
 struct snapshots {
 	struct shared_page *pages;
+	char *bytes; /* of page after page */
 	pthread_mutex_t lock;
 	uint16_t buckets[BUCKETS];	    /* first pages by handle */
 	uint16_t same_bucket[SHARED_PAGES]; /* next in the bucket */
@@ -56,7 +58,7 @@ static unsigned *owned_by(struct snapshots *snapshots, uint64_t owner)
 
 static unsigned page_count(size_t length)
 {
-	return length ? (unsigned)((length + PAGE_TEXT - 1) / PAGE_TEXT) : 1;
+	return length ? (unsigned)((length + SHARED_PAGE_BYTES - 1) / SHARED_PAGE_BYTES) : 1;
 }
 
 /* The link that leads to a handle's first page, or to NONE. */
@@ -127,9 +129,9 @@ void snapshots_store(struct snapshots *snapshots, uint64_t handle, uint64_t requ
 		for (unsigned part = count; part-- > 0;) {
 			uint16_t number = snapshots->free[--snapshots->free_count];
 			struct shared_page *page = &snapshots->pages[number];
-			size_t at = (size_t)part * PAGE_TEXT;
-			memcpy(page->bytes, bytes + at,
-			       length - at < PAGE_TEXT ? length - at : PAGE_TEXT);
+			size_t at = (size_t)part * SHARED_PAGE_BYTES;
+			memcpy(snapshots->bytes + (size_t)number * SHARED_PAGE_BYTES, bytes + at,
+			       length - at < SHARED_PAGE_BYTES ? length - at : SHARED_PAGE_BYTES);
 			page->request = request;
 			page->owner = owner;
 			page->length = (uint32_t)length;
@@ -154,12 +156,14 @@ ssize_t snapshots_read(struct snapshots *snapshots, uint64_t handle, uint64_t of
 		uint64_t end = offset + size < length ? offset + size : length;
 		result = end > offset ? (ssize_t)(end - offset) : 0;
 		for (uint64_t at = 0; page != NONE && at < end && result > 0;
-		     at += PAGE_TEXT, page = snapshots->pages[page].next) {
+		     at += SHARED_PAGE_BYTES, page = snapshots->pages[page].next) {
 			uint64_t from = at > offset ? at : offset;
-			uint64_t to = at + PAGE_TEXT < end ? at + PAGE_TEXT : end;
+			uint64_t to = at + SHARED_PAGE_BYTES < end ? at + SHARED_PAGE_BYTES : end;
 			if (from < to)
 				memcpy(bytes + (from - offset),
-				       snapshots->pages[page].bytes + (from - at), to - from);
+				       snapshots->bytes + (size_t)page * SHARED_PAGE_BYTES +
+					       (from - at),
+				       to - from);
 		}
 	}
 	pthread_mutex_unlock(&snapshots->lock);
@@ -186,8 +190,8 @@ void snapshots_drop(struct snapshots *snapshots, uint64_t handle)
 static bool mark_chain(const struct snapshots *snapshots, uint16_t page, bool *used)
 {
 	unsigned count = page_count(snapshots->pages[page].length);
-	uint16_t chain[LONGEST / PAGE_TEXT + 1];
-	if (count > LONGEST / PAGE_TEXT + 1)
+	uint16_t chain[LONGEST / SHARED_PAGE_BYTES + 1];
+	if (count > LONGEST / SHARED_PAGE_BYTES + 1)
 		return false;
 	for (unsigned i = 0; i < count; i++, page = snapshots->pages[page].next) {
 		if (page >= SHARED_PAGES || used[page])
@@ -204,6 +208,7 @@ struct snapshots *snapshots_open(struct shared *shared)
 	struct snapshots *snapshots = memory_alloc(sizeof(*snapshots));
 	bool used[SHARED_PAGES] = {false};
 	snapshots->pages = shared->pages;
+	snapshots->bytes = shared->bytes_of_pages;
 	pthread_mutex_init(&snapshots->lock, NULL);
 	for (unsigned i = 0; i < BUCKETS; i++)
 		snapshots->buckets[i] = NONE;
