@@ -62,6 +62,32 @@ static void test_hybrid(void **state)
 	recorded_close(&recorded);
 }
 
+/* Recorded on Debian 12 with two sockets of four processors, each a node; the group has four of them. */
+static void test_v2(void **state)
+{
+	(void)state;
+	struct recorded recorded;
+	recorded_open(&recorded, "cpus_v2");
+	recorded_expect(&recorded, "proc/cpuinfo");
+	expect(&recorded, CPUS "online", 0, "1-2,5,7\n");
+	expect(&recorded, CPUS "kernel_max", 0, "8191\n");
+	expect(&recorded, CPUS "cpu*/topology/package_cpus", 5, "a0\n");
+	expect(&recorded, CPUS "cpu*/topology/package_cpus_list", 5, "5,7\n");
+	expect(&recorded, CPUS "cpu*/topology/cluster_id", 5, "65535\n");
+	expect(&recorded, CPUS "cpu*/cache/index3/shared_cpu_map", 5, "a0\n");
+	expect(&recorded, CPUS "cpu*/cache/index3/shared_cpu_list", 5, "5,7\n");
+	expect(&recorded, NODES "node*/cpulist", 0, "1-2\n");
+	expect(&recorded, NODES "node*/cpumap", 0, "06\n");
+	expect(&recorded, NODES "node*/cpumap", 1, "a0\n");
+	expect(&recorded, NODES "node*/distance", 1, "20 10\n");
+	/* Two of them are paid, both of node 0; it may use the memory of both nodes. */
+	write_text(&recorded, "sys/fs/cgroup/sysct/cpu.max", "150000 100000\n");
+	expect(&recorded, CPUS "online", 0, "1-2\n");
+	expect(&recorded, NODES "has_cpu", 0, "0\n");
+	expect(&recorded, NODES "online", 0, "0-1\n");
+	recorded_close(&recorded);
+}
+
 /* What the host lacks has no file; what has gone since is told. */
 static void test_exists(void **state)
 {
@@ -428,11 +454,11 @@ static void test_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hybrid),	cmocka_unit_test(test_exists),
-		cmocka_unit_test(test_cmdline), cmocka_unit_test(test_arm64),
-		cmocka_unit_test(test_refresh), cmocka_unit_test(test_huge),
-		cmocka_unit_test(test_nodes),	cmocka_unit_test(test_properties),
-		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_hybrid),	   cmocka_unit_test(test_v2),
+		cmocka_unit_test(test_exists),	   cmocka_unit_test(test_cmdline),
+		cmocka_unit_test(test_arm64),	   cmocka_unit_test(test_refresh),
+		cmocka_unit_test(test_huge),	   cmocka_unit_test(test_nodes),
+		cmocka_unit_test(test_properties), cmocka_unit_test(test_threads),
 	};
 	return cmocka_run_group_tests_name("lxcfs_cpus", tests, NULL, NULL);
 }
