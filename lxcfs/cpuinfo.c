@@ -181,6 +181,10 @@ static struct cpuinfo_blocks *read_blocks(struct cpuinfo *cpuinfo, int proc)
 		kept -= taken;
 		memmove(buffer, buffer + taken, kept);
 	}
+	if (some < 0) {
+		blocks_free(blocks);
+		return NULL;
+	}
 	blocks->bytes = memory_realloc(blocks->bytes, blocks->length + 1);
 	blocks->bytes_room = blocks->length + 1;
 	blocks->references = 1;
