@@ -99,6 +99,7 @@ int host_open(struct host *host, const char *root, struct error **error)
 {
 	*host = (struct host){.proc = -1, .sys = -1};
 	host->online.fd = SOURCE_UNOPENED;
+	cpuinfo_open(&host->cpuinfo);
 	for (int i = 0; i < CONTROLLER_COUNT; i++)
 		host->hierarchies[i] = -1;
 	host->proc = open_directory(root, "proc");
@@ -115,6 +116,7 @@ int host_open(struct host *host, const char *root, struct error **error)
 void host_close(struct host *host)
 {
 	source_close(&host->online);
+	cpuinfo_close(&host->cpuinfo);
 	for (int i = 0; i < CONTROLLER_COUNT; i++) {
 		int fd = host->hierarchies[i];
 		for (int other = i; other < CONTROLLER_COUNT; other++)
@@ -148,10 +150,28 @@ void host_now(const struct host *host, struct moment *moment)
 
 unsigned host_online(struct host *host, uint64_t bits[HOST_CPU_WORDS])
 {
-	char text[4096];
+	char text[HOST_LIST_BYTES];
 	if (source_read(&host->online, host->sys, "devices/system/cpu/online", text, sizeof(text)) <
 	    0)
 		strcpy(text, "0");
+	return host_parse_list(text, bits);
+}
+
+ssize_t host_read(const struct host *host, const char *path, char *buffer, size_t size)
+{
+	bool proc = strncmp(path, "proc/", 5) == 0;
+	struct source source = SOURCE_INIT;
+	ssize_t length = source_read(&source, proc ? host->proc : host->sys, strchr(path, '/') + 1,
+				     buffer, size);
+	source_close(&source);
+	return length;
+}
+
+unsigned host_read_list(const struct host *host, const char *path, uint64_t bits[HOST_CPU_WORDS])
+{
+	char text[HOST_LIST_BYTES];
+	if (host_read(host, path, text, sizeof(text)) < 0)
+		text[0] = '\0';
 	return host_parse_list(text, bits);
 }
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "error.h"
+#include "lxcfs/cpuinfo.h"
 #include "lxcfs/source.h"
 
 /* What is asked of control groups. On v2, and in part of a hybrid host, several are one hierarchy. */
@@ -23,7 +24,12 @@ enum controller {
 	CONTROLLER_COUNT
 };
 
-enum { HOST_MAX_CPUS = 8192, HOST_CPU_WORDS = HOST_MAX_CPUS / 64 };
+/* A list of them is longest when it names every other one. */
+enum {
+	HOST_MAX_CPUS = 8192,
+	HOST_CPU_WORDS = HOST_MAX_CPUS / 64,
+	HOST_LIST_BYTES = HOST_MAX_CPUS / 2 * (int)sizeof("8191,") + 1
+};
 
 /* Nanoseconds. In unit tests it stands still. */
 struct moment {
@@ -40,7 +46,8 @@ struct host {
 	unsigned cpus;		    /* highest possible one + 1 */
 	uint64_t memory;	    /* bytes */
 	struct source online;	    /* sys/devices/system/cpu/online */
-	struct moment fixed;	    /* boottime 0: the clock of the machine is read */
+	struct cpuinfo cpuinfo;
+	struct moment fixed; /* boottime 0: the clock of the machine is read */
 };
 
 /**
@@ -55,6 +62,16 @@ void host_now(const struct host *host, struct moment *moment);
 
 /* The processors that are online, as bits. Returns how many. */
 unsigned host_online(struct host *host, uint64_t bits[HOST_CPU_WORDS]);
+
+/**
+ * host_read - the text of a file that is not read often, terminated: opened, read and closed.
+ * @path: below the root, "proc/..." or "sys/...".
+ * Returns the length, or -1 (errno). What does not fit is left out.
+ */
+ssize_t host_read(const struct host *host, const char *path, char *buffer, size_t size);
+
+/* The same, of a list, as bits; none where there is no such file. Returns how many. */
+unsigned host_read_list(const struct host *host, const char *path, uint64_t bits[HOST_CPU_WORDS]);
 
 /* Bits of a list of the kernel's kind ("0-3,8"); what is beyond HOST_MAX_CPUS is left out. Returns how many. */
 unsigned host_parse_list(const char *text, uint64_t bits[HOST_CPU_WORDS]);

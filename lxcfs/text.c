@@ -55,8 +55,13 @@ void text_add_list(struct text *text, const uint64_t *bits, size_t count)
 {
 	const char *separator = "";
 	for (size_t first = 0; first < count; first++) {
-		if (!has(bits, first))
+		if (!(bits[first / 64] >> first % 64)) { /* as most words of a small host */
+			first |= 63;
 			continue;
+		}
+		first += (size_t)__builtin_ctzll(bits[first / 64] >> first % 64);
+		if (first >= count)
+			break;
 		size_t last = first;
 		while (last + 1 < count && has(bits, last + 1))
 			last++;

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-enum { LIST_BYTES = 4096 };
-
 /* CPUs that a level's quota pays for, UINT64_MAX without one; -1 above the highest level. */
 static int level_quota(struct instance *instance, int level, uint64_t *cpus)
 {
@@ -45,7 +43,7 @@ static void set_end(struct cpus *cpus)
 
 void cpus_read(struct instance *instance, struct cpus *cpus)
 {
-	char text[LIST_BYTES];
+	char text[HOST_LIST_BYTES];
 	if (instance_read(instance, GROUP_CPUS, text, sizeof(text)) > 1)
 		cpus->count = host_parse_list(text, cpus->bits);
 	else
@@ -63,6 +61,17 @@ void cpus_read(struct instance *instance, struct cpus *cpus)
 	if (tightest < cpus->count) {
 		keep_first(cpus, tightest ? (unsigned)tightest : 1);
 		set_end(cpus);
+	}
+}
+
+void cpus_numbers(struct instance *instance, struct host *host, uint64_t bits[HOST_CPU_WORDS])
+{
+	struct cpus cpus;
+	if (instance) {
+		cpus_read(instance, &cpus);
+		memcpy(bits, cpus.bits, sizeof(cpus.bits));
+	} else {
+		host_read_list(host, "sys/devices/system/cpu/present", bits);
 	}
 }
 

@@ -17,6 +17,9 @@ struct cpus {
 
 void cpus_read(struct instance *instance, struct cpus *cpus);
 
+/* The numbers of the directories cpu*; @instance NULL: of the host. */
+void cpus_numbers(struct instance *instance, struct host *host, uint64_t bits[HOST_CPU_WORDS]);
+
 /* The next one from @number on, or cpus->end. */
 unsigned cpus_next(const struct cpus *cpus, unsigned number);
 
