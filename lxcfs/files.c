@@ -8,7 +8,12 @@
 
 /* clang-format off */
 const struct file files[] = {
+	{.path = "proc/meminfo", .write = format_meminfo},
+	{.path = "proc/slabinfo", .write = format_slabinfo},
+	{.path = "proc/swaps", .write = format_swaps},
 	{.path = "proc/uptime", .write = format_uptime},
+	{.path = "proc/vmstat", .write = format_vmstat},
+	{.path = "proc/zoneinfo", .write = format_zoneinfo},
 };
 /* clang-format on */
 const unsigned files_count = sizeof(files) / sizeof(files[0]);

@@ -5,6 +5,11 @@
 #include "lxcfs/instance.h"
 #include "lxcfs/text.h"
 
+bool format_meminfo(struct instance *instance, unsigned number, struct text *text);
+bool format_slabinfo(struct instance *instance, unsigned number, struct text *text);
+bool format_swaps(struct instance *instance, unsigned number, struct text *text);
 bool format_uptime(struct instance *instance, unsigned number, struct text *text);
+bool format_vmstat(struct instance *instance, unsigned number, struct text *text);
+bool format_zoneinfo(struct instance *instance, unsigned number, struct text *text);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "error.h"
+#include "lxcfs/form.h"
 #include "lxcfs/source.h"
 
 /* What is asked of control groups. On v2, and in part of a hybrid host, several are one hierarchy. */
@@ -22,6 +23,9 @@ enum controller {
 	CONTROLLER_UNIFIED, /* the cgroup2 hierarchy itself: pressure, cpu.stat, cgroup.threads */
 	CONTROLLER_COUNT
 };
+
+/* Files of which an instance has the same lines (form.h). */
+enum host_form { HOST_MEMINFO, HOST_VMSTAT, HOST_ZONEINFO, HOST_FORM_COUNT };
 
 enum { HOST_MAX_CPUS = 8192, HOST_CPU_WORDS = HOST_MAX_CPUS / 64 };
 
@@ -40,7 +44,9 @@ struct host {
 	unsigned cpus;		    /* highest possible one + 1 */
 	uint64_t memory;	    /* bytes */
 	struct source online;	    /* sys/devices/system/cpu/online */
-	struct moment fixed;	    /* boottime 0: the clock of the machine is read */
+	struct source meminfo, swaps; /* below proc */
+	struct form_slot forms[HOST_FORM_COUNT];
+	struct moment fixed; /* boottime 0: the clock of the machine is read */
 };
 
 /**
@@ -52,6 +58,15 @@ int host_open(struct host *host, const char *root, struct error **error);
 void host_close(struct host *host);
 
 void host_now(const struct host *host, struct moment *moment);
+
+/**
+ * host_memory - what the host has and could still give, in bytes.
+ * @available: MemAvailable, which counts caches that can be given up.
+ */
+void host_memory(struct host *host, uint64_t *total, uint64_t *available);
+
+/* Swap space of all devices and files, in bytes. */
+uint64_t host_swap(struct host *host);
 
 /* The processors that are online, as bits. Returns how many. */
 unsigned host_online(struct host *host, uint64_t bits[HOST_CPU_WORDS]);
