@@ -13,15 +13,15 @@ static void add_column(struct text *text, uint64_t kib)
 bool format_swaps(struct instance *instance, unsigned number, struct text *text)
 {
 	(void)number;
-	struct memory memory;
-	if (!memory_read(instance, &memory))
+	uint64_t total, used;
+	if (!memory_read_swap(instance, &total, &used))
 		return false;
 	text_add(text, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
-	if (memory.swap_total == 0)
+	if (total == 0)
 		return true;
 	text_add(text, "none                                    partition\t");
-	add_column(text, memory.swap_total / 1024);
-	add_column(text, (memory.swap_total - memory.swap_free) / 1024);
+	add_column(text, total / 1024);
+	add_column(text, used / 1024);
 	text_add(text, "-2\n");
 	return true;
 }

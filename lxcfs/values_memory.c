@@ -38,6 +38,11 @@ static uint64_t take(uint64_t *left, uint64_t bytes)
 	return taken;
 }
 
+static uint64_t page_size(void)
+{
+	return (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 /* What the kernel gives up when memory is needed. */
 static uint64_t reclaimable(const uint64_t stat[STAT_COUNT])
 {
@@ -80,19 +85,25 @@ static void read_limits(struct instance *instance, struct inputs *inputs)
 	inputs->room = lesser(inputs->room, available);
 }
 
-static bool read_inputs(struct instance *instance, struct inputs *inputs)
+/* Returns false when the group has gone. */
+static bool read_stat(struct instance *instance, uint64_t stat[STAT_COUNT])
 {
 	char text[STAT_BYTES];
-	bool v2 = instance_is_v2(instance, GROUP_MEMORY_STAT);
-	memset(inputs, 0, sizeof(*inputs));
-	inputs->stat[STAT_LIMIT] = UINT64_MAX;
+	memset(stat, 0, STAT_COUNT * sizeof(stat[0]));
+	stat[STAT_LIMIT] = UINT64_MAX;
 	ssize_t length = instance_read(instance, GROUP_MEMORY_STAT, text, sizeof(text));
-	if (length < 0 && errno == ENODEV)
-		return false;
 	if (length > 0)
-		memory_stat_parse(text, v2, inputs->stat);
+		memory_stat_parse(text, instance_is_v2(instance, GROUP_MEMORY_STAT), stat);
+	return length >= 0 || errno != ENODEV;
+}
+
+static bool read_inputs(struct instance *instance, struct inputs *inputs)
+{
+	if (!read_stat(instance, inputs->stat))
+		return false;
+	inputs->usage = 0;
 	instance_read_number(instance, GROUP_MEMORY_USAGE, &inputs->usage);
-	if (!v2)
+	if (!instance_is_v2(instance, GROUP_KERNEL_MEMORY))
 		instance_read_number(instance, GROUP_KERNEL_MEMORY,
 				     &inputs->stat[STAT_SLAB_UNRECLAIMABLE]);
 	read_limits(instance, inputs);
@@ -141,8 +152,8 @@ static void set_parts(struct memory *memory, const uint64_t stat[STAT_COUNT], ui
 /* The size is told in whole pages, and an instance has one at least: it is divided by. */
 static uint64_t whole_pages(uint64_t bytes)
 {
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	return bytes < page ? page : bytes / page * page;
+	uint64_t page = page_size();
+	return bytes < page ? page : bytes - bytes % page;
 }
 
 static void set_memory(struct memory *memory, const struct inputs *inputs)
@@ -151,38 +162,56 @@ static void set_memory(struct memory *memory, const struct inputs *inputs)
 	uint64_t used = lesser(inputs->usage, memory->total);
 	set_parts(memory, inputs->stat, used);
 	uint64_t cache = memory->active_file + memory->inactive_file + memory->slab_reclaimable;
-	/* The room counts the instance's own caches as well as those of others. */
+	/* The room counts the instance's own caches as well as those of others. In whole pages, as vmstat tells it. */
 	memory->free = lesser(memory->total - used, difference(inputs->room, cache));
+	memory->free -= memory->free % page_size();
 	memory->available = memory->free + cache;
 }
 
-/* On v1 memory and swap space have one limit together: what it has over that of memory is swap space. */
-static bool read_swap(struct instance *instance, const struct inputs *inputs, uint64_t *limit,
-		      uint64_t *usage)
+/*
+ * What the limits leave of @host, the host's swap space, and what of it is used. On v1 memory and swap space have one
+ * limit together: what that has over the limit of memory is swap space. @stat is looked at on v1 alone.
+ */
+static void limit_swap(struct instance *instance, const uint64_t stat[STAT_COUNT], uint64_t host,
+		       uint64_t *total, uint64_t *used)
 {
-	const uint64_t *stat = inputs->stat;
+	uint64_t limit;
 	if (instance_is_v2(instance, GROUP_SWAP_USAGE)) {
-		*limit = instance_read_tightest(instance, GROUP_SWAP_LIMIT);
-		return instance_read_number(instance, GROUP_SWAP_USAGE, usage);
+		limit = instance_read_number(instance, GROUP_SWAP_USAGE, used)
+				? instance_read_tightest(instance, GROUP_SWAP_LIMIT)
+				: 0;
+	} else {
+		limit = difference(stat[STAT_LIMIT_WITH_SWAP], stat[STAT_LIMIT]);
+		if (stat[STAT_LIMIT] >= instance->host->memory)
+			limit = stat[STAT_LIMIT_WITH_SWAP];
+		*used = stat[STAT_SWAP];
 	}
-	*limit = difference(stat[STAT_LIMIT_WITH_SWAP], stat[STAT_LIMIT]);
-	if (stat[STAT_LIMIT] >= instance->host->memory)
-		*limit = stat[STAT_LIMIT_WITH_SWAP];
-	*usage = stat[STAT_SWAP];
-	return stat[STAT_LIMIT_WITH_SWAP] != 0;
+	*total = lesser(limit, host) / 1024 * 1024;
+	*used = lesser(*used / 1024 * 1024, *total);
 }
 
-static void set_swap(struct instance *instance, struct memory *memory, const struct inputs *inputs)
+bool memory_read_swap(struct instance *instance, uint64_t *total, uint64_t *used)
 {
-	uint64_t limit, usage, host = host_swap(instance->host);
-	if (host == 0 || !read_swap(instance, inputs, &limit, &usage))
-		return;
-	memory->swap_total = lesser(limit, host) / 1024 * 1024;
-	usage = lesser(usage, memory->swap_total);
-	memory->swap_free = memory->swap_total - usage;
-	memory->swap_cached = lesser(inputs->stat[STAT_SWAP_CACHED], usage);
-	memory->zswapped = lesser(inputs->stat[STAT_ZSWAPPED], usage);
-	memory->zswap = lesser(inputs->stat[STAT_ZSWAP], memory->zswapped);
+	uint64_t stat[STAT_COUNT], host = host_swap(instance->host);
+	*total = *used = 0;
+	if (host == 0)
+		return true;
+	if (!instance_is_v2(instance, GROUP_SWAP_USAGE) && !read_stat(instance, stat))
+		return false;
+	limit_swap(instance, stat, host, total, used);
+	return true;
+}
+
+static void set_swap(struct instance *instance, struct memory *memory,
+		     const uint64_t stat[STAT_COUNT])
+{
+	uint64_t used = 0, host = host_swap(instance->host);
+	if (host)
+		limit_swap(instance, stat, host, &memory->swap_total, &used);
+	memory->swap_free = memory->swap_total - used;
+	memory->swap_cached = lesser(stat[STAT_SWAP_CACHED], used);
+	memory->zswapped = lesser(stat[STAT_ZSWAPPED], used);
+	memory->zswap = lesser(stat[STAT_ZSWAP], memory->zswapped);
 }
 
 bool memory_read(struct instance *instance, struct memory *memory)
@@ -192,7 +221,7 @@ bool memory_read(struct instance *instance, struct memory *memory)
 		return false;
 	memset(memory, 0, sizeof(*memory));
 	set_memory(memory, &inputs);
-	set_swap(instance, memory, &inputs);
+	set_swap(instance, memory, inputs.stat);
 	memory->committed = memory->anon + memory->shmem + memory->swap_total - memory->swap_free;
 	/* The kernel's rule with its own default of half of the memory. */
 	memory->commit_limit = memory->total / 2 + memory->swap_total;

@@ -31,6 +31,8 @@ struct memory {
 	uint64_t kernel_stack, page_tables, other_page_tables, per_cpu, vmalloc; /* v2 alone */
 	uint64_t anon_huge, shmem_huge, file_huge;
 	uint64_t swap_total, swap_free, swap_cached, zswap, zswapped; /* 0 without accounting */
+	uint64_t
+		file_pages; /* cached, and what is in the swap cache: vmstat counts them together */
 	uint64_t committed; /* no control group knows it: what is really there of it */
 	uint64_t commit_limit;
 	uint64_t events[MEMORY_EVENTS];
@@ -47,5 +49,8 @@ int memory_event_index(const char *name);
  * Returns false when the instance has gone.
  */
 bool memory_read(struct instance *instance, struct memory *memory);
+
+/* Swap space alone, in bytes, from fewer files: the same numbers. Returns false when the instance has gone. */
+bool memory_read_swap(struct instance *instance, uint64_t *total, uint64_t *used);
 
 #endif

@@ -29,7 +29,7 @@ static const struct {
 	{"nr_slab_unreclaimable", PAGES, offsetof(struct vmstat, memory.slab_unreclaimable)},
 	{"nr_anon_pages", PAGES, offsetof(struct vmstat, memory.anon)},
 	{"nr_mapped", PAGES, offsetof(struct vmstat, memory.mapped)},
-	{"nr_file_pages", PAGES, offsetof(struct vmstat, memory.cached)},
+	{"nr_file_pages", PAGES, offsetof(struct vmstat, memory.file_pages)},
 	{"nr_dirty", PAGES, offsetof(struct vmstat, memory.dirty)},
 	{"nr_writeback", PAGES, offsetof(struct vmstat, memory.writeback)},
 	{"nr_shmem", PAGES, offsetof(struct vmstat, memory.shmem)},
