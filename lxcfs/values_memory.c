@@ -38,9 +38,9 @@ static uint64_t take(uint64_t *left, uint64_t bytes)
 	return taken;
 }
 
-static uint64_t page_size(void)
+static uint64_t whole_pages(uint64_t bytes)
 {
-	return (uint64_t)sysconf(_SC_PAGESIZE);
+	return bytes & -(uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 /* What the kernel gives up when memory is needed. */
@@ -149,22 +149,17 @@ static void set_parts(struct memory *memory, const uint64_t stat[STAT_COUNT], ui
 	memory->inactive = memory->inactive_anon + memory->inactive_file;
 }
 
-/* The size is told in whole pages, and an instance has one at least: it is divided by. */
-static uint64_t whole_pages(uint64_t bytes)
-{
-	uint64_t page = page_size();
-	return bytes < page ? page : bytes - bytes % page;
-}
-
 static void set_memory(struct memory *memory, const struct inputs *inputs)
 {
+	/* It is divided by. */
 	memory->total = whole_pages(inputs->limit);
+	if (memory->total == 0)
+		memory->total = (uint64_t)sysconf(_SC_PAGESIZE);
 	uint64_t used = lesser(inputs->usage, memory->total);
 	set_parts(memory, inputs->stat, used);
 	uint64_t cache = memory->active_file + memory->inactive_file + memory->slab_reclaimable;
 	/* The room counts the instance's own caches as well as those of others. In whole pages, as vmstat tells it. */
-	memory->free = lesser(memory->total - used, difference(inputs->room, cache));
-	memory->free -= memory->free % page_size();
+	memory->free = whole_pages(lesser(memory->total - used, difference(inputs->room, cache)));
 	memory->available = memory->free + cache;
 }
 
