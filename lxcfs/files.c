@@ -31,8 +31,13 @@
 const struct file files[] = {
 	{.path = "proc/cmdline", .write = format_cmdline},
 	{.path = "proc/cpuinfo", .write = format_cpuinfo},
+	{.path = "proc/meminfo", .write = format_meminfo},
 	{.path = "proc/partitions", .write = format_partitions},
+	{.path = "proc/slabinfo", .write = format_slabinfo},
+	{.path = "proc/swaps", .write = format_swaps},
 	{.path = "proc/uptime", .write = format_uptime},
+	{.path = "proc/vmstat", .write = format_vmstat},
+	{.path = "proc/zoneinfo", .write = format_zoneinfo},
 	CACHE(0),
 	CACHE(1),
 	CACHE(2),

@@ -12,7 +12,12 @@ bool format_empty_list(struct instance *instance, unsigned number, struct text *
 bool format_node_distance(struct instance *instance, unsigned number, struct text *text);
 bool format_node_numastat(struct instance *instance, unsigned number, struct text *text);
 bool format_partitions(struct instance *instance, unsigned number, struct text *text);
+bool format_meminfo(struct instance *instance, unsigned number, struct text *text);
+bool format_slabinfo(struct instance *instance, unsigned number, struct text *text);
+bool format_swaps(struct instance *instance, unsigned number, struct text *text);
 bool format_uptime(struct instance *instance, unsigned number, struct text *text);
+bool format_vmstat(struct instance *instance, unsigned number, struct text *text);
+bool format_zoneinfo(struct instance *instance, unsigned number, struct text *text);
 
 /* The host's file as it is. */
 bool format_copied(struct instance *instance, const char *path, struct text *text);

@@ -100,6 +100,7 @@ int host_open(struct host *host, const char *root, struct error **error)
 	*host = (struct host){.proc = -1, .sys = -1};
 	host->online.fd = SOURCE_UNOPENED;
 	cpuinfo_open(&host->cpuinfo);
+	host->online.fd = host->meminfo.fd = host->swaps.fd = SOURCE_UNOPENED;
 	for (int i = 0; i < CONTROLLER_COUNT; i++)
 		host->hierarchies[i] = -1;
 	host->proc = open_directory(root, "proc");
@@ -117,6 +118,10 @@ void host_close(struct host *host)
 {
 	source_close(&host->online);
 	cpuinfo_close(&host->cpuinfo);
+	source_close(&host->meminfo);
+	source_close(&host->swaps);
+	for (int i = 0; i < HOST_FORM_COUNT; i++)
+		form_release(&host->forms[i]);
 	for (int i = 0; i < CONTROLLER_COUNT; i++) {
 		int fd = host->hierarchies[i];
 		for (int other = i; other < CONTROLLER_COUNT; other++)
@@ -146,6 +151,36 @@ void host_now(const struct host *host, struct moment *moment)
 		moment->boottime = clock_nanoseconds(CLOCK_BOOTTIME);
 		moment->realtime = clock_nanoseconds(CLOCK_REALTIME);
 	}
+}
+
+void host_memory(struct host *host, uint64_t *total, uint64_t *available)
+{
+	char text[4096];
+	uint64_t kib = 0;
+	*total = host->memory;
+	*available = UINT64_MAX;
+	if (source_read(&host->meminfo, host->proc, "meminfo", text, sizeof(text)) < 0)
+		return;
+	if (source_field(text, "MemTotal", &kib))
+		*total = kib * 1024;
+	if (source_field(text, "MemAvailable", &kib))
+		*available = kib * 1024;
+}
+
+/* Lines "NAME TYPE SIZE USED PRIORITY" in kB; blanks in a name are written as \040. */
+uint64_t host_swap(struct host *host)
+{
+	char text[4096];
+	uint64_t total = 0;
+	if (source_read(&host->swaps, host->proc, "swaps", text, sizeof(text)) < 0)
+		return 0;
+	for (char *line = strchr(text, '\n'); line && line[1]; line = strchr(line + 1, '\n')) {
+		const char *at = line + 1 + strcspn(line + 1, " \t\n");
+		at += strspn(at, " \t");
+		at += strcspn(at, " \t\n");
+		total += source_number(at + strspn(at, " \t"), NULL);
+	}
+	return total * 1024;
 }
 
 unsigned host_online(struct host *host, uint64_t bits[HOST_CPU_WORDS])

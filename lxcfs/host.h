@@ -10,6 +10,7 @@
 
 #include "error.h"
 #include "lxcfs/cpuinfo.h"
+#include "lxcfs/form.h"
 #include "lxcfs/source.h"
 
 /* What is asked of control groups. On v2, and in part of a hybrid host, several are one hierarchy. */
@@ -30,6 +31,8 @@ enum {
 	HOST_CPU_WORDS = HOST_MAX_CPUS / 64,
 	HOST_LIST_BYTES = HOST_MAX_CPUS / 2 * (int)sizeof("8191,") + 1
 };
+/* Files of which an instance has the same lines (form.h). */
+enum host_form { HOST_MEMINFO, HOST_VMSTAT, HOST_ZONEINFO, HOST_FORM_COUNT };
 
 /* Nanoseconds. In unit tests it stands still. */
 struct moment {
@@ -47,6 +50,8 @@ struct host {
 	uint64_t memory;	    /* bytes */
 	struct source online;	    /* sys/devices/system/cpu/online */
 	struct cpuinfo cpuinfo;
+	struct source meminfo, swaps; /* below proc */
+	struct form_slot forms[HOST_FORM_COUNT];
 	struct moment fixed; /* boottime 0: the clock of the machine is read */
 };
 
@@ -59,6 +64,15 @@ int host_open(struct host *host, const char *root, struct error **error);
 void host_close(struct host *host);
 
 void host_now(const struct host *host, struct moment *moment);
+
+/**
+ * host_memory - what the host has and could still give, in bytes.
+ * @available: MemAvailable, which counts caches that can be given up.
+ */
+void host_memory(struct host *host, uint64_t *total, uint64_t *available);
+
+/* Swap space of all devices and files, in bytes. */
+uint64_t host_swap(struct host *host);
 
 /* The processors that are online, as bits. Returns how many. */
 unsigned host_online(struct host *host, uint64_t bits[HOST_CPU_WORDS]);

@@ -22,6 +22,8 @@ static const struct {
 	[GROUP_MEMORY_STAT] = {CONTROLLER_MEMORY, "memory.stat", "memory.stat"},
 	[GROUP_MEMORY_LIMIT] = {CONTROLLER_MEMORY, "memory.limit_in_bytes", "memory.max"},
 	[GROUP_MEMORY_HIGH] = {CONTROLLER_MEMORY, NULL, "memory.high"},
+	[GROUP_MEMORY_EVENTS] = {CONTROLLER_MEMORY, "memory.oom_control", "memory.events"},
+	[GROUP_KERNEL_MEMORY] = {CONTROLLER_MEMORY, "memory.kmem.usage_in_bytes", NULL},
 	[GROUP_SWAP_USAGE] = {CONTROLLER_MEMORY, "memory.memsw.usage_in_bytes",
 			      "memory.swap.current"},
 	[GROUP_SWAP_LIMIT] = {CONTROLLER_MEMORY, "memory.memsw.limit_in_bytes", "memory.swap.max"},

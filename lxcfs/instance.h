@@ -21,14 +21,16 @@ enum { INSTANCE_MAX_LEVELS = 16 };
 enum group_file {
 	GROUP_MEMORY_USAGE,
 	GROUP_MEMORY_STAT,
-	GROUP_MEMORY_LIMIT, /* on v1 memory.stat has the tightest ancestor's */
-	GROUP_MEMORY_HIGH,  /* v2 alone */
-	GROUP_SWAP_USAGE,   /* v1: memory and swap together */
-	GROUP_SWAP_LIMIT,   /* v1: memory and swap together */
-	GROUP_CPUS,	    /* those that it may use, a list */
-	GROUP_MEMORY_NODES, /* as well */
-	GROUP_CPU_QUOTA,    /* v2: "QUOTA PERIOD" in µs, v1 the quota alone */
-	GROUP_CPU_PERIOD,   /* v1 alone */
+	GROUP_MEMORY_LIMIT,  /* on v1 memory.stat has the tightest ancestor's */
+	GROUP_MEMORY_HIGH,   /* v2 alone */
+	GROUP_MEMORY_EVENTS, /* oom_kill */
+	GROUP_KERNEL_MEMORY, /* v1 alone, whose memory.stat does not have it */
+	GROUP_SWAP_USAGE,    /* v1: memory and swap together */
+	GROUP_SWAP_LIMIT,    /* v1: memory and swap together */
+	GROUP_CPUS,	     /* those that it may use, a list */
+	GROUP_MEMORY_NODES,  /* as well */
+	GROUP_CPU_QUOTA,     /* v2: "QUOTA PERIOD" in µs, v1 the quota alone */
+	GROUP_CPU_PERIOD,    /* v1 alone */
 	GROUP_CPU_STAT, /* of the unified hierarchy, where there is one: usage_usec, user_usec, system_usec */
 	GROUP_CPU_USAGE, /* v1 alone: cpuacct.usage_all, a line "CPU USER SYSTEM" in ns for each */
 	GROUP_PIDS,	 /* tasks, a number */
