@@ -8,6 +8,12 @@
 
 /* clang-format off */
 const struct file files[] = {
+	{.path = "proc/diskstats", .write = format_diskstats},
+	{.path = "proc/loadavg", .write = format_loadavg},
+	{.path = "proc/pressure/cpu", .write = format_pressure_cpu},
+	{.path = "proc/pressure/io", .write = format_pressure_io},
+	{.path = "proc/pressure/memory", .write = format_pressure_memory},
+	{.path = "proc/stat", .write = format_stat},
 	{.path = "proc/uptime", .write = format_uptime},
 };
 /* clang-format on */

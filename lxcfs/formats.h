@@ -5,6 +5,12 @@
 #include "lxcfs/instance.h"
 #include "lxcfs/text.h"
 
+bool format_diskstats(struct instance *instance, unsigned number, struct text *text);
+bool format_loadavg(struct instance *instance, unsigned number, struct text *text);
+bool format_pressure_cpu(struct instance *instance, unsigned number, struct text *text);
+bool format_pressure_io(struct instance *instance, unsigned number, struct text *text);
+bool format_pressure_memory(struct instance *instance, unsigned number, struct text *text);
+bool format_stat(struct instance *instance, unsigned number, struct text *text);
 bool format_uptime(struct instance *instance, unsigned number, struct text *text);
 
 #endif

@@ -76,8 +76,7 @@ static inline void recorded_open_pid(struct recorded *recorded, const char *name
 	assert_int_equal(host_open(&recorded->host, recorded->directory, NULL), 0);
 	recorded->host.fixed =
 		(struct moment){UINT64_C(1000000000000), UINT64_C(1700000000000000000)};
-	recorded->state = memory_alloc(sizeof(*recorded->state) +
-				       STATE_MAX_CPUS * sizeof(recorded->state->cpu_idle[0]));
+	recorded->state = memory_alloc(state_size(recorded->host.cpus));
 	recorded->instance = instance_open(&recorded->host, init, 4711, recorded->state);
 	assert_non_null(recorded->instance);
 }
