@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "file.h"
@@ -43,10 +44,12 @@ static inline void recorded_write(struct recorded *recorded, const char *path, c
 	*slash = '\0';
 	assert_int_equal(file_make_directories(whole, 0755, NULL), 0);
 	*slash = '/';
-	/* Not replaced: descriptors of it stay open, as with the kernel's. */
-	cleanup_close int fd = open(whole, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	/* Not replaced: descriptors of it stay open, as with the kernel's. Cut off last: ext4 writes a
+	 * file to disk that was emptied first. */
+	cleanup_close int fd = open(whole, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	assert_true(fd >= 0);
 	assert_int_equal(file_write_all(fd, bytes, length), 0);
+	assert_int_equal(ftruncate(fd, (off_t)length), 0);
 }
 
 static inline void recorded_unpack(struct recorded *recorded, const char *name)

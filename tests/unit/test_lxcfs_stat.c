@@ -1,80 +1,7 @@
-/* proc/stat and proc/uptime: whole files, and that what was told adds up and never goes back. */
-#include "tests/unit/test_lxcfs_common.h"
+/* proc/stat and proc/uptime: whole files, sums, bounds and percentages over any use and any limits. */
+#include "tests/unit/test_lxcfs_told.h"
 
-#include <pthread.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
-
-enum { CPUS = 8, KINDS = 4, TICK = 10000000 };
-
-static const char cpu_stat[] = "sys/fs/cgroup/sysct/one/cpu.stat";
-
-/* One proc/stat, read back. */
-struct told {
-	uint64_t sum[KINDS], cpus[CPUS][KINDS], ctxt, btime, processes;
-	bool shown[CPUS];
-	uint64_t uptime, idle; /* of proc/uptime */
-};
-
-static uint64_t read_ticks(const char *line, uint64_t ticks[KINDS])
-{
-	uint64_t total = 0;
-	unsigned long rest[6];
-	assert_int_equal(sscanf(line, "%*s %lu %lu %lu %lu %lu %lu %lu %lu %lu %lu", &ticks[0],
-				&ticks[1], &ticks[2], &ticks[3], &rest[0], &rest[1], &rest[2],
-				&rest[3], &rest[4], &rest[5]),
-			 10);
-	for (int i = 0; i < KINDS; i++)
-		total += ticks[i];
-	return total;
-}
-
-static void read_told(struct recorded *recorded, struct told *told)
-{
-	cleanup_free char *uptime = recorded_file(recorded, "proc/uptime", 0);
-	cleanup_free char *stat = recorded_file(recorded, "proc/stat", 0);
-	unsigned long parts[4];
-	*told = (struct told){0};
-	assert_int_equal(
-		sscanf(uptime, "%lu.%lu %lu.%lu", &parts[0], &parts[1], &parts[2], &parts[3]), 4);
-	told->uptime = parts[0] * 100 + parts[1];
-	told->idle = parts[2] * 100 + parts[3];
-	char *rest = stat;
-	for (char *line; (line = strsep(&rest, "\n"));) {
-		if (strncmp(line, "cpu ", 4) == 0) {
-			read_ticks(line, told->sum);
-		} else if (strncmp(line, "cpu", 3) == 0) {
-			unsigned number = (unsigned)strtoul(line + 3, NULL, 10);
-			assert_true(number < CPUS);
-			told->shown[number] = true;
-			read_ticks(line, told->cpus[number]);
-		}
-		sscanf(line, "ctxt %lu", &told->ctxt);
-		sscanf(line, "btime %lu", &told->btime);
-		sscanf(line, "processes %lu", &told->processes);
-	}
-}
-
-/* @last also keeps what processors told that have gone meanwhile. */
-static void check_after(const struct told *last, struct told *told)
-{
-	for (int kind = 0; kind < KINDS; kind++) {
-		uint64_t sum = 0;
-		for (int cpu = 0; cpu < CPUS; cpu++) {
-			if (!told->shown[cpu])
-				told->cpus[cpu][kind] = last->cpus[cpu][kind];
-			assert_true(told->cpus[cpu][kind] >= last->cpus[cpu][kind]);
-			sum += told->cpus[cpu][kind];
-		}
-		assert_int_equal(told->sum[kind], sum);
-		assert_true(told->sum[kind] >= last->sum[kind]);
-	}
-	assert_true(told->uptime >= last->uptime);
-	assert_true(told->ctxt >= last->ctxt && told->processes >= last->processes);
-}
 
 static void test_whole_files(void **state)
 {
@@ -422,97 +349,13 @@ static void test_huge(void **state)
 	recorded_close(&recorded);
 }
 
-/* ---- several readers, and readers that are killed ---- */
-
-static struct recorded shared;
-
-static void *read_again_and_again(void *argument)
-{
-	struct told last = {0}, told;
-	(void)argument;
-	for (int i = 0; i < 300; i++) {
-		read_told(&shared, &told);
-		check_after(&last, &told);
-		last = told;
-	}
-	return NULL;
-}
-
-static void use_some(uint64_t *used)
-{
-	char text[128];
-	*used += (uint64_t)(rand() % 30000);
-	snprintf(text, sizeof(text), "usage_usec %lu\nuser_usec %lu\nsystem_usec %lu\n", *used,
-		 *used / 2, *used / 2);
-	/* In one write: a reader never sees a half. */
-	cleanup_free char *path = memory_printf("%s/%s", shared.directory, cpu_stat);
-	cleanup_close int fd = open(path, O_WRONLY | O_CLOEXEC);
-	assert_true(pwrite(fd, text, strlen(text), 0) > 0);
-}
-
-static void test_threads(void **state)
-{
-	(void)state;
-	pthread_t threads[4];
-	uint64_t used = UINT64_C(10000000);
-	recorded_open(&shared, "stat_v2");
-	shared.host.fixed.boottime = 0; /* the machine's clock */
-	shared.instance->start = 10000000;
-	for (int i = 0; i < 4; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, read_again_and_again, NULL), 0);
-	for (int i = 0; i < 500; i++)
-		use_some(&used);
-	for (int i = 0; i < 4; i++)
-		pthread_join(threads[i], NULL);
-	recorded_close(&shared);
-}
-
-static void test_killed(void **state)
-{
-	(void)state;
-	struct told last = {0}, told;
-	uint64_t used = UINT64_C(10000000);
-	recorded_open(&shared, "stat_v2");
-	struct instance_state *own = shared.state;
-	shared.state = mmap(NULL, state_size(CPUS), PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	assert_true(shared.state != MAP_FAILED);
-	shared.instance->state = shared.state;
-	shared.host.fixed.boottime = 0;
-	shared.instance->start = 10000000;
-	for (int i = 0; i < 60; i++) {
-		pid_t child = fork();
-		if (child == 0)
-			for (;;)
-				read_told(&shared, &told);
-		struct timespec a_moment = {0, 1000000 + rand() % 12000000};
-		use_some(&used);
-		nanosleep(&a_moment, NULL);
-		kill(child, SIGKILL);
-		waitpid(child, NULL, 0);
-		read_told(&shared, &told);
-		check_after(&last, &told);
-		for (int cpu = 2; cpu < 4; cpu++) {
-			uint64_t total = 0;
-			for (int kind = 0; kind < KINDS; kind++)
-				total += told.cpus[cpu][kind];
-			assert_true(total >= told.uptime && total <= told.uptime + 2);
-		}
-		last = told;
-	}
-	munmap(shared.state, state_size(CPUS));
-	shared.state = own;
-	recorded_close(&shared);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole_files), cmocka_unit_test(test_random),
 		cmocka_unit_test(test_percentages), cmocka_unit_test(test_lowered),
 		cmocka_unit_test(test_each),	    cmocka_unit_test(test_start),
-		cmocka_unit_test(test_huge),	    cmocka_unit_test(test_threads),
-		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_huge),
 	};
 	return cmocka_run_group_tests_name("lxcfs_stat", tests, NULL, NULL);
 }
