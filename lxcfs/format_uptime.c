@@ -1,26 +1,17 @@
 #include "lxcfs/formats.h"
-#include "lxcfs/values_cpus.h"
-#include "lxcfs/values_times.h"
+#include "lxcfs/values_ticks.h"
 
-static void add_seconds(struct text *text, uint64_t nanoseconds)
-{
-	uint64_t hundredths = nanoseconds / 10000000;
-	text_add_number(text, hundredths / 100, 0);
-	text_add_bytes(text, hundredths % 100 < 10 ? ".0" : ".", hundredths % 100 < 10 ? 2 : 1);
-	text_add_number(text, hundredths % 100, 0);
-}
-
+/* Ticks are hundredths of a second. The idle time is that of proc/stat, as in the kernel. */
 bool format_uptime(struct instance *instance, unsigned number, struct text *text)
 {
 	(void)number;
-	struct times times;
-	struct cpus cpus;
-	cpus_read(instance, &cpus);
-	times_read(instance, &times);
-	uint64_t all = times.uptime * cpus.count;
-	add_seconds(text, times.uptime);
+	struct moment now;
+	struct ticks ticks;
+	host_now(instance->host, &now);
+	ticks_read(instance, &now, &ticks);
+	text_add_hundredths(text, ticks.uptime);
 	text_add_bytes(text, " ", 1);
-	add_seconds(text, all > times.used ? all - times.used : 0);
+	text_add_hundredths(text, ticks.sum[TICKS_IDLE]);
 	text_add_bytes(text, "\n", 1);
 	return true;
 }

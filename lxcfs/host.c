@@ -98,9 +98,9 @@ static void read_size(struct host *host)
 int host_open(struct host *host, const char *root, struct error **error)
 {
 	*host = (struct host){.proc = -1, .sys = -1};
-	host->online.fd = SOURCE_UNOPENED;
 	cpuinfo_open(&host->cpuinfo);
 	host->online.fd = host->meminfo.fd = host->swaps.fd = SOURCE_UNOPENED;
+	pthread_mutex_init(&host->devices_lock, NULL);
 	for (int i = 0; i < CONTROLLER_COUNT; i++)
 		host->hierarchies[i] = -1;
 	host->proc = open_directory(root, "proc");
@@ -135,6 +135,7 @@ void host_close(struct host *host)
 	if (host->sys >= 0)
 		close(host->sys);
 	host->proc = host->sys = -1;
+	pthread_mutex_destroy(&host->devices_lock);
 }
 
 static uint64_t clock_nanoseconds(clockid_t clock)
@@ -226,4 +227,48 @@ unsigned host_parse_list(const char *text, uint64_t bits[HOST_CPU_WORDS])
 			text++;
 	}
 	return count;
+}
+
+static bool read_device_name(const struct host *host, unsigned major, unsigned minor,
+			     char name[HOST_DEVICE_NAME])
+{
+	static const char key[] = "DEVNAME=";
+	char path[64], text[1024];
+	snprintf(path, sizeof(path), "dev/block/%u:%u/uevent", major, minor);
+	cleanup_close int fd = openat(host->sys, path, O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (length <= 0)
+		return false;
+	text[length] = '\0';
+	const char *at = strstr(text, key);
+	size_t letters = at ? strcspn(at + strlen(key), "\n") : 0;
+	if (letters == 0 || letters >= HOST_DEVICE_NAME)
+		return false;
+	memcpy(name, at + strlen(key), letters);
+	name[letters] = '\0';
+	return true;
+}
+
+bool host_device_name(struct host *host, unsigned major, unsigned minor,
+		      char name[HOST_DEVICE_NAME])
+{
+	static const uint64_t kept_for = UINT64_C(10000000000);
+	struct device_name *device = &host->devices[(major * 31 + minor) % HOST_DEVICES];
+	struct moment now;
+	host_now(host, &now);
+	pthread_mutex_lock(&host->devices_lock);
+	bool known = device->read_at && device->major == major && device->minor == minor &&
+		     now.boottime < device->read_at + kept_for;
+	if (!known) {
+		device->read_at = 0;
+		known = read_device_name(host, major, minor, device->name);
+		if (known) {
+			device->major = major;
+			device->minor = minor;
+			device->read_at = now.boottime;
+		}
+	}
+	memcpy(name, device->name, HOST_DEVICE_NAME);
+	pthread_mutex_unlock(&host->devices_lock);
+	return known;
 }

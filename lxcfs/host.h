@@ -5,6 +5,7 @@
 #ifndef SYSCT_LXCFS_HOST_H
 #define SYSCT_LXCFS_HOST_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -40,6 +41,14 @@ struct moment {
 	uint64_t realtime; /* since the epoch */
 };
 
+enum { HOST_DEVICES = 64, HOST_DEVICE_NAME = 32 };
+
+struct device_name {
+	unsigned major, minor;
+	uint64_t read_at; /* 0: nothing here */
+	char name[HOST_DEVICE_NAME];
+};
+
 struct host {
 	int proc, sys; /* directories */
 	int hierarchies
@@ -53,6 +62,8 @@ struct host {
 	struct source meminfo, swaps; /* below proc */
 	struct form_slot forms[HOST_FORM_COUNT];
 	struct moment fixed; /* boottime 0: the clock of the machine is read */
+	pthread_mutex_t devices_lock;
+	struct device_name devices[HOST_DEVICES]; /* of block devices, those asked for lately */
 };
 
 /**
@@ -86,6 +97,12 @@ ssize_t host_read(const struct host *host, const char *path, char *buffer, size_
 
 /* The same, of a list, as bits; none where there is no such file. Returns how many. */
 unsigned host_read_list(const struct host *host, const char *path, uint64_t bits[HOST_CPU_WORDS]);
+/*
+ * The name of a block device ("sda"), remembered for some seconds: numbers are given again, names seldom change.
+ * Returns false when there is none.
+ */
+bool host_device_name(struct host *host, unsigned major, unsigned minor,
+		      char name[HOST_DEVICE_NAME]);
 
 /* Bits of a list of the kernel's kind ("0-3,8"); what is beyond HOST_MAX_CPUS is left out. Returns how many. */
 unsigned host_parse_list(const char *text, uint64_t bits[HOST_CPU_WORDS]);

@@ -17,7 +17,7 @@ static size_t round_up(size_t bytes)
 
 static void lay_out(struct shared *shared, unsigned cpus)
 {
-	shared->state_bytes = sizeof(struct instance_state) + cpus * sizeof(uint64_t);
+	shared->state_bytes = state_size(cpus);
 	size_t pages = round_up(sizeof(struct shared_head));
 	size_t bytes = pages + round_up((size_t)SHARED_PAGES * SHARED_PAGE_HEADER);
 	size_t states = bytes + (size_t)SHARED_PAGES * SHARED_PAGE_BYTES;

@@ -33,6 +33,13 @@ void text_add_number(struct text *text, uint64_t number, int width)
 	text_add_bytes(text, at, (size_t)(digits + LONGEST - at));
 }
 
+void text_add_hundredths(struct text *text, uint64_t hundredths)
+{
+	char fraction[] = {'.', (char)('0' + hundredths / 10 % 10), (char)('0' + hundredths % 10)};
+	text_add_number(text, hundredths / 100, 0);
+	text_add_bytes(text, fraction, sizeof(fraction));
+}
+
 void text_printf(struct text *text, const char *format, ...)
 {
 	va_list arguments;

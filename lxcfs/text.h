@@ -21,6 +21,9 @@ void text_add(struct text *text, const char *string);
 /* A number, with spaces before it until it has @width characters (0: none). */
 void text_add_number(struct text *text, uint64_t number, int width);
 
+/* 1234 as "12.34". */
+void text_add_hundredths(struct text *text, uint64_t hundredths);
+
 /* For what is not written often: printf(3) is some five times slower than the functions above. */
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "file.h"
@@ -43,10 +44,12 @@ static inline void recorded_write(struct recorded *recorded, const char *path, c
 	*slash = '\0';
 	assert_int_equal(file_make_directories(whole, 0755, NULL), 0);
 	*slash = '/';
-	/* Not replaced: descriptors of it stay open, as with the kernel's. */
-	cleanup_close int fd = open(whole, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	/* Not replaced: descriptors of it stay open, as with the kernel's. Cut off last: ext4 writes a
+	 * file to disk that was emptied first. */
+	cleanup_close int fd = open(whole, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	assert_true(fd >= 0);
 	assert_int_equal(file_write_all(fd, bytes, length), 0);
+	assert_int_equal(ftruncate(fd, (off_t)length), 0);
 }
 
 static inline void recorded_unpack(struct recorded *recorded, const char *name)
@@ -76,8 +79,7 @@ static inline void recorded_open_pid(struct recorded *recorded, const char *name
 	assert_int_equal(host_open(&recorded->host, recorded->directory, NULL), 0);
 	recorded->host.fixed =
 		(struct moment){UINT64_C(1000000000000), UINT64_C(1700000000000000000)};
-	recorded->state = memory_alloc(sizeof(*recorded->state) +
-				       STATE_MAX_CPUS * sizeof(recorded->state->cpu_idle[0]));
+	recorded->state = memory_alloc(state_size(recorded->host.cpus));
 	recorded->instance = instance_open(&recorded->host, init, 4711, recorded->state);
 	assert_non_null(recorded->instance);
 }
