@@ -7,7 +7,7 @@
  *   disks, layers and overlay (real root)
  *   "go"                                   unshare(mount, cgroup), disks, chdir to the root
  *                                          sources of bind mounts, then uid 0 of the instance
- *                                          pivot_root, mounts, disks (each is sent over)
+ *                                          pivot_root, mounts, disks (each is sent over); lxcfs
  *                                          console, capabilities, seccomp
  *   end of file: init runs                 exec
  *
@@ -35,6 +35,7 @@
 #include "disks.h"
 #include "fault.h"
 #include "idmap.h"
+#include "lxcfs_files.h"
 #include "memory.h"
 #include "message.h"
 #include "mounts.h"
@@ -104,10 +105,11 @@ static int attach_disks(const struct spec *spec, const int *trees, int sync, str
 /* The path of the root may lead through directories that only real root may
  * enter: go there and collect what the host gives before the ids change. */
 static int enter_root(const struct spec *spec, const char *console, struct mount_sources *sources,
-		      int *disks, struct error **error)
+		      struct lxcfs_files *files, int *disks, struct error **error)
 {
 	if (unshare(CLONE_NEWNS | CLONE_NEWCGROUP) < 0)
 		return error_errno(error, errno, "making a mount namespace");
+	lxcfs_files_take(spec->lxcfs, files);
 	if (take_disks(spec, disks, error) < 0)
 		return -1;
 	if (chdir(ROOTFS_DIRECTORY) < 0)
@@ -120,11 +122,13 @@ static int enter_root(const struct spec *spec, const char *console, struct mount
 static int make_world(const struct spec *spec, const char *console, int sync, struct error **error)
 {
 	cleanup_mount_sources struct mount_sources sources = {.console = -1};
+	cleanup_lxcfs_files struct lxcfs_files files = {0};
 	cleanup_free int *disks = memory_alloc(json_array_size(spec->disks) * sizeof(int));
-	if (enter_root(spec, console, &sources, disks, error) < 0)
+	if (enter_root(spec, console, &sources, &files, disks, error) < 0)
 		return -1;
 	cleanup_close int old_root = mounts_pivot(error);
 	if (old_root < 0 || mounts_make(spec, &sources, error) < 0 ||
+	    lxcfs_files_attach(spec->lxcfs, &files, error) < 0 ||
 	    mounts_leave_old_root(old_root, error) < 0 ||
 	    attach_disks(spec, disks, sync, error) < 0)
 		return -1;
