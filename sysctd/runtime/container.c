@@ -2,6 +2,7 @@
  * See container.h. The two sides, in order:
  *
  *   monitor                                child
+ *   time namespace for children
  *   clone3(user pid net uts ipc, cgroup)   v1 controllers, waits
  *   id maps, rlimits, network interfaces
  *   disks, layers and overlay (real root)
@@ -29,11 +30,13 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "disks.h"
 #include "fault.h"
+#include "file.h"
 #include "idmap.h"
 #include "lxcfs_files.h"
 #include "memory.h"
@@ -55,6 +58,31 @@ pid_t container_clone(unsigned long long flags, int cgroup, int *pidfd)
 		.cgroup = (__u64)cgroup,
 	};
 	return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+}
+
+/* "NAME SECONDS NANOSECONDS" of proc_pid_timens_offsets(5): as far back as the clock has come. */
+static int format_offset(char *text, size_t room, const char *name, clockid_t clock)
+{
+	struct timespec now;
+	clock_gettime(clock, &now);
+	bool part = now.tv_nsec > 0;
+	return snprintf(text, room, "%s %lld %ld\n", name, -(long long)now.tv_sec - part,
+			part ? 1000000000L - now.tv_nsec : 0);
+}
+
+/*
+ * Children from now on have clocks that began now: start times of processes, sysinfo(2) and the boot time
+ * (time_namespaces(7)) then agree with /proc/uptime of the file server. In an instance that starts instances of its own
+ * the offsets are refused: it goes without.
+ */
+static void begin_clocks(void)
+{
+	char text[160];
+	if (unshare(CLONE_NEWTIME) < 0)
+		return;
+	int length = format_offset(text, sizeof(text), "monotonic", CLOCK_MONOTONIC);
+	format_offset(text + length, sizeof(text) - (size_t)length, "boottime", CLOCK_BOOTTIME);
+	file_poke_at(AT_FDCWD, "/proc/self/timens_offsets", text, NULL);
 }
 
 static int bring_loopback_up(struct error **error)
@@ -262,6 +290,7 @@ int container_start(const struct spec *spec, const struct container_host *host,
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
 		return error_errno(error, errno, "making a socket pair");
 	ours = sockets[0];
+	begin_clocks();
 	container->pid = container_clone(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |
 						 CLONE_NEWUTS | CLONE_NEWIPC,
 					 host->cgroup->unified, &container->pidfd);
