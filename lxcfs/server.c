@@ -22,6 +22,13 @@
 /* Seconds; names and attributes of files never change. */
 #define FOR_EVER 86400.0
 
+/*
+ * sendfile(2) and splice(2) go through the page cache even where a file is opened for direct reads (fs/fuse/file.c,
+ * fuse_splice_read(), Linux 6.5): with the size 0 they would find an empty file. busybox cat uses them.
+ * With any other size the kernel asks; see on_read().
+ */
+enum { APPARENT_SIZE = 4096 };
+
 enum { HANDLES_OF_A_WORKER = 40 /* bits */, PATH_BYTES = FILE_MAX_PATH + 16 };
 
 struct server {
@@ -75,6 +82,8 @@ static void fill(const struct server *server, const struct node *node, unsigned 
 	*status = (struct stat){.st_ino = tree_id(node, number),
 				.st_mode = node->file ? S_IFREG | 0444 : S_IFDIR | 0555,
 				.st_nlink = node->file ? 1 : 2,
+				.st_size = node->file ? APPARENT_SIZE : 0,
+				.st_blocks = node->file ? APPARENT_SIZE / 512 : 0,
 				.st_blksize = 4096,
 				.st_atim = server->start,
 				.st_mtim = server->start,
@@ -279,6 +288,12 @@ static void on_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset
 	const struct node *node = tree_node(id, &number);
 	uint64_t from = (uint64_t)offset;
 	struct text text;
+	/* A page would be shared by all instances. Who gets the error reads in the usual way instead, as after
+	 * sendfile(2) of any file that cannot do it. Only direct reads have an owner (fuse_send_read()). */
+	if (!info->lock_owner) {
+		fuse_reply_err(request, EINVAL);
+		return;
+	}
 	if (size > buffer->size)
 		size = buffer->size;
 	ssize_t length =

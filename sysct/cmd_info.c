@@ -46,6 +46,7 @@ static void print_identity(const json_t *instance)
 	       json_is_true(json_object_get(instance, "ephemeral")) ? " (ephemeral)" : "");
 	output_print_text("Stopped because",
 			  json_text(json_object_get(instance, "state"), "last_error"));
+	output_print_text("Warning", json_text(json_object_get(instance, "state"), "warning"));
 	output_print_text("Architecture", json_text(instance, "architecture"));
 	print_number("PID", json_object_get(instance, "state"), "pid");
 	output_print_text("Created", json_text(instance, "created_at"));

@@ -78,6 +78,7 @@ static const struct {
 	{"/proc/sys/user/max_net_namespaces", 65536},
 	{"/proc/sys/user/max_uts_namespaces", 65536},
 	{"/proc/sys/user/max_ipc_namespaces", 65536},
+	{"/proc/sys/user/max_time_namespaces", 65536},
 	{"/proc/sys/user/max_cgroup_namespaces", 65536},
 	{"/proc/sys/user/max_inotify_instances", 65536},
 	{"/proc/sys/user/max_inotify_watches", 1048576},

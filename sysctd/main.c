@@ -34,6 +34,7 @@
 #include "instance/scheduler.h"
 #include "listener.h"
 #include "log.h"
+#include "lxcfs.h"
 #include "memory.h"
 #include "network/network.h"
 #include "network/nic.h"
@@ -209,6 +210,7 @@ static int make_subjects(struct server *server, struct error **error)
 	server->networks = networks_create(server, error);
 	if (!server->networks)
 		return -1;
+	server->lxcfs = lxcfs_create(server);
 	server->instances = instance_registry_create(server, error);
 	if (!server->instances || instance_registry_load(server, error) < 0)
 		return -1;
@@ -264,6 +266,7 @@ static int shut_down(struct server *server)
 	instance_registry_free(server->instances);
 	merger_free(server->merger);
 	networks_free(server->networks, idle);
+	lxcfs_free(server->lxcfs, idle);
 	image_builder_free(server->images);
 	operation_manager_free(server->operations);
 	scheduler_free(server->scheduler);

@@ -16,6 +16,7 @@ struct db;
 struct event_hub;
 struct image_builder;
 struct instance_registry;
+struct lxcfs;
 struct merger;
 struct networks;
 struct operation_manager;
@@ -39,6 +40,7 @@ struct server {
 	struct image_builder *images;
 	struct instance_registry *instances;
 	struct networks *networks;
+	struct lxcfs *lxcfs;
 	struct scheduler *scheduler;
 	struct merger *merger;
 	struct backup_names *backup_names;

@@ -105,6 +105,9 @@ json_t *instance_render_state(struct instance *instance, const json_t *devices,
 	cleanup_free char *reason = now.pid ? NULL : instance_reason(instance);
 	if (state && reason)
 		json_object_set_new(state, "last_error", json_string(reason)); /* ours */
+	cleanup_free char *warning = now.pid ? instance_warning(instance) : NULL;
+	if (state && warning)
+		json_object_set_new(state, "warning", json_string(warning)); /* ours */
 	return state;
 }
 

@@ -15,6 +15,7 @@
 #include "db/instances.h"
 #include "db/profiles.h"
 #include "file.h"
+#include "lxcfs.h"
 #include "memory.h"
 #include "server.h"
 #include "storage/storage.h"
@@ -146,7 +147,17 @@ static void add_storage(json_t *environment)
 	json_object_set_new(environment, "storage_supported_drivers", supported);
 }
 
-static json_t *environment_to_json(void)
+/* Ours: LXD tells of a missing lxcfs in its log alone. */
+static void add_lxcfs(json_t *environment, struct server *server)
+{
+	cleanup_free char *problem = lxcfs_problem(server->lxcfs);
+	cleanup_free char *text =
+		problem ? memory_printf("absent, instances see the host's /proc: %s", problem)
+			: memory_strdup("present");
+	json_object_set_new(environment, "lxcfs", json_string(text));
+}
+
+static json_t *environment_to_json(struct server *server)
 {
 	struct utsname kernel;
 	uname(&kernel);
@@ -164,6 +175,7 @@ static json_t *environment_to_json(void)
 	json_object_set_new(environment, "lxc_features", json_object());
 	add_os(environment);
 	add_storage(environment);
+	add_lxcfs(environment, server);
 	return environment;
 }
 
@@ -179,11 +191,12 @@ static struct response *get_server(struct request *request, struct error **error
 	json_t *config = db_server_config_get_all(request_server(request)->db, error);
 	if (!config)
 		return NULL;
-	json_t *metadata = json_pack(
-		"{s:s, s:s, s:s, s:b, s:[s], s:s, s:s, s:o, s:o, s:O}", "api_status", "stable",
-		"api_version", "1.0", "auth", "trusted", "public", 0, "auth_methods", "tls",
-		"auth_user_name", "", "auth_user_method", "unix", "api_extensions",
-		text_list(extensions), "environment", environment_to_json(), "config", config);
+	json_t *metadata =
+		json_pack("{s:s, s:s, s:s, s:b, s:[s], s:s, s:s, s:o, s:o, s:O}", "api_status",
+			  "stable", "api_version", "1.0", "auth", "trusted", "public", 0,
+			  "auth_methods", "tls", "auth_user_name", "", "auth_user_method", "unix",
+			  "api_extensions", text_list(extensions), "environment",
+			  environment_to_json(request_server(request)), "config", config);
 	struct response *response = response_sync_etag(metadata, config);
 	json_decref(config);
 	return response;

@@ -93,6 +93,13 @@ static int validate_cpu(const char *name, const char *value, struct error **erro
 	return cpu_limit_parse(value, &limit, error);
 }
 
+static int validate_cpu_allowance(const char *name, const char *value, struct error **error)
+{
+	struct cpu_allowance allowance;
+	(void)name;
+	return cpu_allowance_parse(value, &allowance, error);
+}
+
 static int validate_environment(const char *name, const char *value, struct error **error)
 {
 	const char *variable = strchr(name, '.') + 1;
@@ -148,6 +155,15 @@ static const struct config_key table[] = {
 	{"limits.cpu", CONFIG_TYPE_CPU, ANYWHERE, true, false, NULL, validate_cpu,
 	 "CPUs that the instance may use: how many (`2`), or which (`0-3,5`; `2-2` is CPU 2). "
 	 "Unset, all."},
+	{"limits.cpu.allowance", CONFIG_TYPE_STRING, ANYWHERE, true, false, NULL,
+	 validate_cpu_allowance,
+	 "Processor time: a hard limit (`25ms/100ms`: so much in each period, 1 to 1000 ms, of all "
+	 "CPUs "
+	 "together), or a share of what others want too (`50%`). The instance is bound to as many "
+	 "CPUs "
+	 "as a hard limit needs, rounded up, so that programs in it start no more threads than "
+	 "can run. "
+	 "Unset, 100%."},
 	{"limits.memory", CONFIG_TYPE_SIZE_OR_PERCENT, ANYWHERE, true, false, NULL, validate_memory,
 	 "Most memory that the instance may use: a size (`512MiB`, `2GB`) or a part of the host's "
 	 "(`25%`). Unset, all."},

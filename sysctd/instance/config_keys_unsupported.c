@@ -26,7 +26,6 @@ static const char *const names[] = {
 	"cloud-init.user-data",
 	"cloud-init.vendor-data",
 	"cluster.evacuate",
-	"limits.cpu.allowance",
 	"limits.cpu.nodes",
 	"limits.cpu.pin_strategy",
 	"limits.cpu.priority",

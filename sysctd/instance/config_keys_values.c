@@ -178,3 +178,45 @@ int cpu_limit_parse(const char *text, struct cpu_limit *limit, struct error **er
 	limit->count = (unsigned int)count;
 	return 0;
 }
+
+/* A number of milliseconds before @unit; what follows that, or NULL. */
+static const char *parse_milliseconds(const char *text, const char *unit, uint64_t most,
+				      unsigned int *milliseconds)
+{
+	uint64_t number;
+	const char *end = parse_digits(text, &number);
+	if (!end || number < 1 || number > most || strncmp(end, unit, strlen(unit)) != 0)
+		return NULL;
+	*milliseconds = (unsigned int)number;
+	return end + strlen(unit);
+}
+
+/* The bounds of a period are the kernel's (kernel/sched/core.c, max_cfs_quota_period). */
+int cpu_allowance_parse(const char *text, struct cpu_allowance *allowance, struct error **error)
+{
+	enum { LONGEST_PERIOD = 1000 };
+	uint64_t percent;
+	memset(allowance, 0, sizeof(*allowance));
+	const char *end = parse_digits(text, &percent);
+	if (end && strcmp(end, "%") == 0 && percent >= 1 && percent <= 100) {
+		allowance->percent = (unsigned int)percent;
+		return 0;
+	}
+	end = parse_milliseconds(text, "ms/", LONGEST_PERIOD * CPUSET_SIZE, &allowance->quota);
+	if (end)
+		end = parse_milliseconds(end, "ms", LONGEST_PERIOD, &allowance->period);
+	if (end && !*end)
+		return 0;
+	return error_set(error, ERROR_INVALID,
+			 "\"%s\" is no allowance: give a time in each period of 1 to %d ms "
+			 "(\"25ms/100ms\"), or 1%% to 100%%",
+			 text, LONGEST_PERIOD);
+}
+
+unsigned int cpu_allowance_count(const struct cpu_allowance *allowance)
+{
+	if (!allowance->quota)
+		return CPUSET_SIZE;
+	unsigned int count = (allowance->quota + allowance->period - 1) / allowance->period;
+	return count < CPUSET_SIZE ? count : CPUSET_SIZE;
+}

@@ -42,4 +42,15 @@ struct cpu_limit {
 
 int cpu_limit_parse(const char *text, struct cpu_limit *limit, struct error **error);
 
+/* limits.cpu.allowance: "25ms/100ms" is a quota in each period, "50%" a weight among others. */
+struct cpu_allowance {
+	unsigned int quota, period; /* ms; 0 where it is a weight */
+	unsigned int percent;	    /* 1 to 100; 0 where it is a quota */
+};
+
+int cpu_allowance_parse(const char *text, struct cpu_allowance *allowance, struct error **error);
+
+/* How many CPUs a quota can use up at once; CPUSET_SIZE where there is none. */
+unsigned int cpu_allowance_count(const struct cpu_allowance *allowance);
+
 #endif

@@ -53,6 +53,7 @@ struct instance {
 	struct monitor_link link;
 	struct cgroup cgroup; /* open while it runs */
 	char *last_error;     /* why it stopped, where that is worth telling */
+	char *warning;	      /* what it has not as it should while it runs, or NULL */
 	bool restarting;      /* its end is followed by a start: an ephemeral one stays */
 	bool stop_wanted;     /* the stop under way was asked for through the API */
 	bool kill_wanted;     /* and by force: a boot that comes in between ends too */
@@ -123,6 +124,9 @@ char *instance_log_directory(const struct instance *instance);
 
 /* Why it stopped by itself, in a line; NULL when it runs or was asked to stop. The caller frees it. */
 char *instance_reason(struct instance *instance);
+
+/* What it lacks while it runs, in a line, or NULL. The caller frees it. */
+char *instance_warning(struct instance *instance);
 
 /* "/1.0/instances/NAME" lifecycle event; @action is "instance-started". */
 void instance_publish(struct instance *instance, const char *action);

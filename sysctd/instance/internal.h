@@ -31,6 +31,10 @@ void instance_keep_reason(struct instance *instance, const json_t *state);
 void instance_forget_reason(struct instance *instance);
 void instance_load_reason(struct instance *instance);
 
+/* What it lacks while it runs, for people; NULL: nothing. A restarted daemon loads it. */
+void instance_warn(struct instance *instance, const char *warning);
+void instance_load_warning(struct instance *instance);
+
 /* Why it stopped, with the console's last lines; NULL when it was asked to. The caller frees it. */
 char *instance_explain_end(struct instance *instance);
 

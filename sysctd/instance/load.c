@@ -42,6 +42,7 @@ static void load_one(struct server *server, const struct instance_row *row)
 	cleanup_dir DIR *there = opendir(directory);
 	bool ran = row->last_power == INSTANCE_POWER_RUNNING;
 	if (there && adopt(instance, directory)) {
+		instance_load_warning(instance);
 		/* Killed between its start and this note? */
 		if (!ran)
 			db_instance_set_power(server->db, row->id, INSTANCE_POWER_RUNNING, NULL);

@@ -1,6 +1,7 @@
 /*
  * Why an instance stopped, where that is worth telling: kept in memory and, for
- * a restarted daemon, in the file "end" beside its console's log.
+ * a restarted daemon, in the file "end" beside its console's log. So is what it lacks
+ * while it runs, in the file "warning".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -78,6 +79,46 @@ char *instance_reason(struct instance *instance)
 	char *reason = instance->last_error ? memory_strdup(instance->last_error) : NULL;
 	pthread_mutex_unlock(&instance->lock);
 	return reason;
+}
+
+static void set_warning(struct instance *instance, const char *warning)
+{
+	pthread_mutex_lock(&instance->lock);
+	free(instance->warning);
+	instance->warning = warning ? memory_strdup(warning) : NULL;
+	pthread_mutex_unlock(&instance->lock);
+}
+
+static char *warning_file(const struct instance *instance)
+{
+	cleanup_free char *directory = instance_log_directory(instance);
+	return memory_printf("%s/warning", directory);
+}
+
+void instance_warn(struct instance *instance, const char *warning)
+{
+	cleanup_free char *path = warning_file(instance);
+	if (warning)
+		file_replace_at(AT_FDCWD, path, warning, strlen(warning), 0600, false, NULL);
+	else if (instance->warning)
+		unlink(path);
+	set_warning(instance, warning);
+}
+
+void instance_load_warning(struct instance *instance)
+{
+	cleanup_free char *path = warning_file(instance);
+	cleanup_free char *warning = file_try_read_at(AT_FDCWD, path);
+	if (warning)
+		set_warning(instance, warning);
+}
+
+char *instance_warning(struct instance *instance)
+{
+	pthread_mutex_lock(&instance->lock);
+	char *warning = instance->warning ? memory_strdup(instance->warning) : NULL;
+	pthread_mutex_unlock(&instance->lock);
+	return warning;
 }
 
 static char *console_tail(const struct instance *instance, size_t lines)

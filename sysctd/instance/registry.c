@@ -53,6 +53,7 @@ static void instance_free(struct instance *instance)
 	free(instance->name);
 	free(instance->uuid);
 	free(instance->last_error);
+	free(instance->warning);
 	free(instance);
 }
 

@@ -36,7 +36,7 @@ static int memory_limit(const json_t *config, json_int_t *limit, struct error **
 struct load {
 	const struct instance *except;
 	unsigned host_cpus;
-	unsigned bound[CPU_SETSIZE];
+	unsigned bound[CPUSET_SIZE];
 };
 
 static void add_load(struct instance *instance, void *data)
@@ -54,61 +54,105 @@ static void add_load(struct instance *instance, void *data)
 	text[strcspn(text, "\n")] = '\0';
 	if (!*text || cpuset_parse(text, &set, NULL) < 0 || cpuset_count(&set) >= load->host_cpus)
 		return;
-	for (unsigned i = 0; i < CPU_SETSIZE; i++)
+	for (unsigned i = 0; i < CPUSET_SIZE; i++)
 		load->bound[i] += cpuset_has(&set, i);
 }
 
-/* A count is given the CPUs that the fewest instances are bound to. */
-static char *spread(struct server *server, const struct instance *self, unsigned count)
+static bool host_cpus(struct cpuset *set)
 {
 	cpu_set_t host;
-	struct cpuset chosen = {0};
+	if (sched_getaffinity(0, sizeof(host), &host) < 0)
+		return false;
+	for (unsigned i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &host))
+			cpuset_add(set, i);
+	return true;
+}
+
+/* So many of @among: those that the fewest instances are bound to. */
+static char *spread(struct server *server, const struct instance *self, unsigned count,
+		    const struct cpuset *among)
+{
+	struct cpuset host = {0}, chosen = {0};
 	struct load load = {.except = self};
-	if (sched_getaffinity(0, sizeof(host), &host) < 0 ||
-	    count >= (load.host_cpus = (unsigned)CPU_COUNT(&host)))
+	bool known = host_cpus(&host);
+	load.host_cpus = cpuset_count(&host);
+	if (!known || (!among && count >= load.host_cpus))
 		return memory_strdup("");
 	if (server->instances)
 		instance_registry_each(server, add_load, &load);
 	for (unsigned taken = 0; taken < count; taken++) {
-		unsigned best = CPU_SETSIZE;
-		for (unsigned i = 0; i < CPU_SETSIZE; i++)
-			if (CPU_ISSET(i, &host) && !cpuset_has(&chosen, i) &&
-			    (best == CPU_SETSIZE || load.bound[i] < load.bound[best]))
+		unsigned best = CPUSET_SIZE;
+		for (unsigned i = 0; i < CPUSET_SIZE; i++)
+			if (cpuset_has(among ? among : &host, i) && !cpuset_has(&chosen, i) &&
+			    (best == CPUSET_SIZE || load.bound[i] < load.bound[best]))
 				best = i;
 		cpuset_add(&chosen, best);
 	}
 	return cpuset_format(&chosen);
 }
 
-static char *cpu_list(struct server *server, const struct instance *self, const json_t *config,
-		      struct error **error)
+static int cpu_allowance(const json_t *config, struct cpu_allowance *allowance,
+			 struct error **error)
 {
-	struct cpu_limit limit;
+	const char *text = config_get(config, "limits.cpu.allowance");
+	*allowance = (struct cpu_allowance){0};
+	if (!text || !*text || cpu_allowance_parse(text, allowance, error) == 0)
+		return 0;
+	return error_prefix(error, "limits.cpu.allowance");
+}
+
+/*
+ * Never more than the allowance needs: sched_getaffinity(2) then tells the same number of CPUs as the virtualised
+ * /proc/cpuinfo.
+ */
+static char *cpu_list(struct server *server, const struct instance *self, const json_t *config,
+		      const struct cpu_allowance *allowance, struct error **error)
+{
+	struct cpu_limit limit = {.count = CPUSET_SIZE};
+	unsigned most = cpu_allowance_count(allowance);
 	const char *text = config_get(config, "limits.cpu");
-	if (!text || !*text)
-		return memory_strdup("");
-	if (cpu_limit_parse(text, &limit, error) < 0) {
+	if (text && *text && cpu_limit_parse(text, &limit, error) < 0) {
 		error_prefix(error, "limits.cpu");
 		return NULL;
 	}
-	if (limit.count == 0)
+	if (limit.count > 0)
+		return spread(server, self, limit.count < most ? limit.count : most, NULL);
+	if (cpuset_count(&limit.set) <= most)
 		return cpuset_format(&limit.set);
-	return spread(server, self, limit.count);
+	return spread(server, self, most, &limit.set);
+}
+
+/* What is unset has no member; the kernel's numbers are µs and, for a weight of 100%, 1024 shares. */
+static json_t *make_cpu(const char *cpus, const struct cpu_allowance *allowance)
+{
+	json_t *cpu = json_pack("{s:s}", "cpus", cpus);
+	if (allowance->quota) {
+		json_object_set_new(cpu, "quota",
+				    json_integer((json_int_t)allowance->quota * 1000));
+		json_object_set_new(cpu, "period",
+				    json_integer((json_int_t)allowance->period * 1000));
+	}
+	if (allowance->percent)
+		json_object_set_new(cpu, "shares", json_integer(allowance->percent * 1024 / 100));
+	return cpu;
 }
 
 json_t *instance_make_resources(struct server *server, const struct instance *self,
 				const json_t *config, struct error **error)
 {
 	json_int_t memory;
+	struct cpu_allowance allowance;
 	const char *processes = config_get(config, "limits.processes");
-	if (memory_limit(config, &memory, error) < 0)
+	if (memory_limit(config, &memory, error) < 0 ||
+	    cpu_allowance(config, &allowance, error) < 0)
 		return NULL;
-	cleanup_free char *cpus = cpu_list(server, self, config, error);
+	cleanup_free char *cpus = cpu_list(server, self, config, &allowance, error);
 	if (!cpus)
 		return NULL;
 	json_int_t pids = processes && *processes ? strtoll(processes, NULL, 10) : -1;
-	return json_pack("{s:{s:I}, s:{s:s}, s:{s:I}}", "memory", "limit", memory, "cpu", "cpus",
-			 cpus, "pids", "limit", pids);
+	return json_pack("{s:{s:I}, s:o, s:{s:I}}", "memory", "limit", memory, "cpu",
+			 make_cpu(cpus, &allowance), "pids", "limit", pids);
 }
 
 /* systemd(1), busybox' init/halt.c behaviour, sysvinit's init(8) ("powerfail"). */

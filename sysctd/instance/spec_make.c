@@ -15,6 +15,7 @@
 #include "instance/disks.h"
 #include "instance/internal.h"
 #include "instance/proxies.h"
+#include "lxcfs.h"
 #include "memory.h"
 #include "network/nic.h"
 #include "process.h"
@@ -68,6 +69,9 @@ static const struct {
 	 "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5,max=1024"},
 	{"/dev/shm", "tmpfs", "tmpfs", "nosuid,nodev,mode=1777"},
 	{"/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev"},
+	/* In a user namespace proc can only be mounted where a whole one is seen already (mount_namespaces(7)), and
+	 * the one at /proc has files mounted over it, for containers in the instance. */
+	{"/dev/.sysct/proc", "proc", "proc", "nosuid,noexec,nodev"},
 	{"/run", "tmpfs", "tmpfs", "nosuid,nodev,mode=755"},
 	{"/dev/null", "bind", "/dev/null", "bind"},
 	{"/dev/zero", "bind", "/dev/zero", "bind"},
@@ -203,9 +207,10 @@ static json_t *make_extension(struct instance *instance, const json_t *config, j
 		json_decref(rootfs);
 		return NULL;
 	}
-	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:o}", "name", instance->name, "cgroup_base",
-			 server->paths.cgroup, "console_log", console, "seccomp", server->seccomp,
-			 "stop_signal", instance_stop_signal(config), "rootfs", rootfs);
+	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:o*}", "name", instance->name,
+			 "cgroup_base", server->paths.cgroup, "console_log", console, "seccomp",
+			 server->seccomp, "stop_signal", instance_stop_signal(config), "rootfs",
+			 rootfs, "lxcfs", lxcfs_spec(server->lxcfs));
 }
 
 static json_t *make_rootfs(struct instance *instance, const struct instance_row *row,

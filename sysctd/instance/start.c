@@ -11,6 +11,7 @@
 #include "instance/proxies.h"
 #include "instance/scheduler.h"
 #include "log.h"
+#include "lxcfs.h"
 #include "memory.h"
 #include "network/nic.h"
 #include "server.h"
@@ -37,6 +38,15 @@ static int announce(struct instance *instance, const json_t *spec, const json_t 
 		return 0;
 	nics_withdraw(server, instance->uuid);
 	return -1;
+}
+
+static void warn_without_lxcfs(struct instance *instance)
+{
+	cleanup_free char *problem = lxcfs_problem(instance->server->lxcfs);
+	cleanup_free char *warning =
+		problem ? memory_printf("/proc and /sys show the host's values: %s", problem)
+			: NULL;
+	instance_warn(instance, warning);
 }
 
 static int spawn(struct instance *instance, const struct instance_row *row, const json_t *devices,
@@ -67,6 +77,7 @@ static int spawn(struct instance *instance, const struct instance_row *row, cons
 		return -1;
 	}
 	fault_point("start.spawned");
+	warn_without_lxcfs(instance);
 	pthread_mutex_lock(&instance->lock);
 	instance->link = link;
 	instance->stop_wanted = instance->kill_wanted = false;

@@ -34,20 +34,30 @@ static int check(struct server *server, const struct instance_row *old, struct i
 	return instance_check_root_size(server, pool, *devices, error);
 }
 
+/* A new control group has these; in one that is there they must be written. */
+static json_t *make_resources(struct instance *instance, const json_t *config, struct error **error)
+{
+	json_t *resources = instance_make_resources(instance->server, instance, config, error);
+	json_t *cpu = json_object_get(resources, "cpu");
+	if (cpu && !json_object_get(cpu, "quota"))
+		json_object_set_new(cpu, "quota", json_integer(-1));
+	if (cpu && !json_object_get(cpu, "shares"))
+		json_object_set_new(cpu, "shares", json_integer(1024));
+	return resources;
+}
+
 /* limits.* of a running instance; its processes must not be frozen half way, so
  * the old limits come back when one of the new is refused. */
 static int apply_live(struct instance *instance, const json_t *old, const json_t *new,
 		      struct error **error)
 {
-	json_t *resources = instance_make_resources(instance->server, instance, new, error);
+	json_t *resources = make_resources(instance, new, error);
 	struct cgroup cgroup = CGROUP_INIT;
 	cleanup_free char *path = instance_cgroup_path(instance);
 	int result = -1;
 	if (resources && cgroup_open(&cgroup, path, error) == 0) {
 		result = cgroup_apply(&cgroup, resources, error);
-		json_t *before =
-			result < 0 ? instance_make_resources(instance->server, instance, old, NULL)
-				   : NULL;
+		json_t *before = result < 0 ? make_resources(instance, old, NULL) : NULL;
 		if (before)
 			cgroup_apply(&cgroup, before, NULL);
 		json_decref(before);
@@ -59,7 +69,8 @@ static int apply_live(struct instance *instance, const json_t *old, const json_t
 
 static bool same_limits(const json_t *one, const json_t *other)
 {
-	static const char *const keys[] = {"limits.memory", "limits.cpu", "limits.processes"};
+	static const char *const keys[] = {"limits.memory", "limits.cpu", "limits.cpu.allowance",
+					   "limits.processes"};
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		const json_t *a = json_object_get(one, keys[i]),
 			     *b = json_object_get(other, keys[i]);

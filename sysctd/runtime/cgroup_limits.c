@@ -87,8 +87,13 @@ static int apply_shares(const struct cgroup *cgroup, long long shares, struct er
 		return -1;
 	if (!cgroup->pure_v2)
 		return poke_number(fd, "cpu.shares", shares, "1024", error);
-	/* The conversion of the OCI runtime-spec: [2..262144] to [1..10000]. */
-	return poke_number(fd, "cpu.weight", 1 + (shares - 2) * 9999 / 262142, "100", error);
+	/* The usual 1024 are the usual 100, so that instances with and without a weight compare. */
+	long long weight = shares * 100 / 1024;
+	return poke_number(fd, "cpu.weight",
+			   weight < 1	    ? 1
+			   : weight > 10000 ? 10000
+					    : weight,
+			   "100", error);
 }
 
 static int apply_cpu(const struct cgroup *cgroup, const json_t *cpu, struct error **error)

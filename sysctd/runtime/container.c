@@ -2,12 +2,13 @@
  * See container.h. The two sides, in order:
  *
  *   monitor                                child
+ *   time namespace for children
  *   clone3(user pid net uts ipc, cgroup)   v1 controllers, waits
  *   id maps, rlimits, network interfaces
  *   disks, layers and overlay (real root)
  *   "go"                                   unshare(mount, cgroup), disks, chdir to the root
  *                                          sources of bind mounts, then uid 0 of the instance
- *                                          pivot_root, mounts, disks (each is sent over)
+ *                                          pivot_root, mounts, disks (each is sent over); lxcfs
  *                                          console, capabilities, seccomp
  *   end of file: init runs                 exec
  *
@@ -29,12 +30,15 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "disks.h"
 #include "fault.h"
+#include "file.h"
 #include "idmap.h"
+#include "lxcfs_files.h"
 #include "memory.h"
 #include "message.h"
 #include "mounts.h"
@@ -54,6 +58,31 @@ pid_t container_clone(unsigned long long flags, int cgroup, int *pidfd)
 		.cgroup = (__u64)cgroup,
 	};
 	return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+}
+
+/* "NAME SECONDS NANOSECONDS" of proc_pid_timens_offsets(5): as far back as the clock has come. */
+static int format_offset(char *text, size_t room, const char *name, clockid_t clock)
+{
+	struct timespec now;
+	clock_gettime(clock, &now);
+	bool part = now.tv_nsec > 0;
+	return snprintf(text, room, "%s %lld %ld\n", name, -(long long)now.tv_sec - part,
+			part ? 1000000000L - now.tv_nsec : 0);
+}
+
+/*
+ * Children from now on have clocks that began now: start times of processes, sysinfo(2) and the boot time
+ * (time_namespaces(7)) then agree with /proc/uptime of the file server. In an instance that starts instances of its own
+ * the offsets are refused: it goes without.
+ */
+static void begin_clocks(void)
+{
+	char text[160];
+	if (unshare(CLONE_NEWTIME) < 0)
+		return;
+	int length = format_offset(text, sizeof(text), "monotonic", CLOCK_MONOTONIC);
+	format_offset(text + length, sizeof(text) - (size_t)length, "boottime", CLOCK_BOOTTIME);
+	file_poke_at(AT_FDCWD, "/proc/self/timens_offsets", text, NULL);
 }
 
 static int bring_loopback_up(struct error **error)
@@ -104,10 +133,11 @@ static int attach_disks(const struct spec *spec, const int *trees, int sync, str
 /* The path of the root may lead through directories that only real root may
  * enter: go there and collect what the host gives before the ids change. */
 static int enter_root(const struct spec *spec, const char *console, struct mount_sources *sources,
-		      int *disks, struct error **error)
+		      struct lxcfs_files *files, int *disks, struct error **error)
 {
 	if (unshare(CLONE_NEWNS | CLONE_NEWCGROUP) < 0)
 		return error_errno(error, errno, "making a mount namespace");
+	lxcfs_files_take(spec->lxcfs, files);
 	if (take_disks(spec, disks, error) < 0)
 		return -1;
 	if (chdir(ROOTFS_DIRECTORY) < 0)
@@ -120,11 +150,13 @@ static int enter_root(const struct spec *spec, const char *console, struct mount
 static int make_world(const struct spec *spec, const char *console, int sync, struct error **error)
 {
 	cleanup_mount_sources struct mount_sources sources = {.console = -1};
+	cleanup_lxcfs_files struct lxcfs_files files = {0};
 	cleanup_free int *disks = memory_alloc(json_array_size(spec->disks) * sizeof(int));
-	if (enter_root(spec, console, &sources, disks, error) < 0)
+	if (enter_root(spec, console, &sources, &files, disks, error) < 0)
 		return -1;
 	cleanup_close int old_root = mounts_pivot(error);
 	if (old_root < 0 || mounts_make(spec, &sources, error) < 0 ||
+	    lxcfs_files_attach(spec->lxcfs, &files, error) < 0 ||
 	    mounts_leave_old_root(old_root, error) < 0 ||
 	    attach_disks(spec, disks, sync, error) < 0)
 		return -1;
@@ -258,6 +290,7 @@ int container_start(const struct spec *spec, const struct container_host *host,
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
 		return error_errno(error, errno, "making a socket pair");
 	ours = sockets[0];
+	begin_clocks();
 	container->pid = container_clone(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |
 						 CLONE_NEWUTS | CLONE_NEWIPC,
 					 host->cgroup->unified, &container->pidfd);

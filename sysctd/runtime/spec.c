@@ -49,6 +49,7 @@ static int check(struct spec *spec, struct error **error)
 	spec->rootfs = spec_get(json, "sysct.rootfs");
 	spec->nics = spec_get(json, "sysct.nics");
 	spec->proxies = spec_get(json, "sysct.proxies");
+	spec->lxcfs = spec_get(json, "sysct.lxcfs");
 	spec->disks = spec_get(json, "sysct.disks");
 	spec->name = json_string_value(spec_get(json, "sysct.name"));
 	spec->cgroup = json_string_value(spec_get(json, "linux.cgroupsPath"));

@@ -25,6 +25,7 @@ struct spec {
 	const json_t *rootfs;  /* sysct.rootfs */
 	const json_t *nics;    /* sysct.nics, may be NULL */
 	const json_t *proxies; /* sysct.proxies, may be NULL */
+	const json_t *lxcfs;   /* sysct.lxcfs, may be NULL */
 	const json_t *disks;   /* sysct.disks, may be NULL */
 	uid_t root_uid;	       /* host id of the instance's uid 0 */
 	gid_t root_gid;

@@ -337,6 +337,7 @@ echo 1 >"$root/cgroup.kill"
 down() { grep -q 'populated 0' "$root/cgroup.events"; }
 wait_until 10 down
 find /sys/fs/cgroup -depth -type d -path "*/$base/*" -delete 2>/dev/null || true
+umount -l "$SYSCT_DIR/run/lxcfs" # its server was killed with the rest
 rm -rf "$SYSCT_DIR/run"
 daemon_start
 ok -n "what ran before the host went down is started" wait_until 20 instance_is was Running

@@ -19,6 +19,21 @@ else
 fi
 memory_limit() { cat "$(instance_cgroup box memory)/$memory_file"; }
 cpu_set() { cat "$(instance_cgroup box cpuset)/cpuset.cpus"; }
+quota() { # in ms of each period
+	if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+		awk '{ print ($1 == "max" ? "none" : $1 / 1000 "/" $2 / 1000) }' "$(instance_cgroup box)/cpu.max"
+	else
+		awk -v period="$(cat "$(instance_cgroup box cpu)/cpu.cfs_period_us")" \
+			'{ print ($1 < 0 ? "none" : $1 / 1000 "/" period / 1000) }' "$(instance_cgroup box cpu)/cpu.cfs_quota_us"
+	fi
+}
+weight() { # percent of the usual
+	if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+		cat "$(instance_cgroup box)/cpu.weight"
+	else
+		awk '{ print int($1 * 100 / 1024 + 0.5) }' "$(instance_cgroup box cpu)/cpu.shares"
+	fi
+}
 process_limit() { cat "$(instance_cgroup box pids)/pids.max"; }
 
 # threads CPUS: how many CPUs a list like 0-2,5 has
@@ -71,6 +86,25 @@ sysct config set box limits.memory=50%
 total=$(awk '/^MemTotal/ { print $2 }' /proc/meminfo)
 is "$(memory_limit)" "$((total * 1024 / 2 / 4096 * 4096))" "a share of the host's memory"
 is "$(instance_init_pid box)" "$pid" "init is the same all the while"
+
+# --- limits.cpu.allowance, live ---
+
+sysct config unset box limits.cpu
+is "$(quota) $(weight)" "none 100" "no allowance unless asked"
+ok -n "a hard allowance" sysct config set box limits.cpu.allowance=30ms/100ms
+is "$(quota)" 30/100 "the kernel has it"
+is "$(cpu_count "$(cpu_set)")" 1 "it binds to as many CPUs as it needs"
+is "$(box nproc)" 1 "nproc tells it"
+ok -n "of more than all CPUs" sysct config set box limits.cpu.allowance=$((host_cpus * 200))ms/200ms
+is "$(quota) $(box nproc)" "$((host_cpus * 200))/200 $host_cpus" "the kernel has it, and all CPUs are there"
+sysct config set box limits.cpu.allowance=10ms/20ms limits.cpu="0-$((host_cpus - 1))"
+is "$(quota) $(box nproc)" "10/20 1" "of a set of CPUs, it leaves as many as it needs"
+ok -n "a weight" sysct config set box limits.cpu.allowance=50%
+is "$(quota) $(weight) $(box nproc)" "none 50 $host_cpus" "replaces it"
+fails -n "no allowance" sysct config set box limits.cpu.allowance=10ms
+is "$(quota) $(weight)" "none 50" "changes nothing"
+sysct config unset box limits.cpu.allowance limits.cpu
+is "$(quota) $(weight) $(cpu_set)" "none 100 $cpus_none" "unset again"
 
 # --- refused values change nothing ---
 
@@ -137,9 +171,10 @@ is "$(box nproc)" "$host_cpus" "nproc counts the host's"
 # --- at start, and over a reboot ---
 
 sysct stop --force box
-sysct config set box limits.memory=96MiB limits.cpu=1 limits.processes=60
+sysct config set box limits.memory=96MiB limits.cpu=1 limits.processes=60 limits.cpu.allowance=80ms/100ms
 ok -n "start with limits" sysct start box
 is "$(memory_limit) $(cpu_count "$(cpu_set)") $(process_limit)" "100663296 1 60" "they are set at start"
+is "$(quota)" 80/100 "the allowance too"
 is "$(box nproc)" 1 "nproc"
 group=$(instance_cgroup box pids)
 ok -n "init is below them" grep -qx "$(instance_init_pid box)" "$group/cgroup.procs"
@@ -148,7 +183,7 @@ if [ "$memory_file" = memory.limit_in_bytes ]; then
 		ok -n "init is in the host's $controller controller" grep -qx "$(instance_init_pid box)" "$(instance_cgroup box $controller)/cgroup.procs"
 	done
 fi
-sysct config set box limits.memory=80MiB
+sysct config set box limits.memory=80MiB limits.cpu.allowance=
 ok -n "a reboot from inside" reboots box
 is "$(memory_limit) $(cpu_count "$(cpu_set)") $(process_limit)" "83886080 1 60" "keeps the limits, as they were changed last"
 fails -n "the instance cannot lift its limits" box sh -c 'echo max >/sys/fs/cgroup/pids.max || echo max >/sys/fs/cgroup/memory.max'

@@ -118,6 +118,53 @@ static void test_cpus(void **state)
 	expect_error(cpu_limit_parse("0", &limit, &error), &error, ERROR_INVALID, "\"0\"");
 }
 
+static void test_cpu_allowance(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned int count;
+	} rows[] = {{"25ms/100ms", 1},
+		    {"100ms/100ms", 1},
+		    {"101ms/100ms", 2},
+		    {"150ms/100ms", 2},
+		    {"1ms/1ms", 1},
+		    {"1000ms/1ms", 1000},
+		    {"4096000ms/1ms", CPUSET_SIZE},
+		    {"50%", CPUSET_SIZE},
+		    {"100%", CPUSET_SIZE}};
+	static const char *const bad[] = {"",
+					  "0%",
+					  "101%",
+					  "50",
+					  "25ms",
+					  "25ms/",
+					  "0ms/100ms",
+					  "25ms/0ms",
+					  "25/100",
+					  "25ms/1001ms",
+					  "25ms/100ms ",
+					  "-1ms/100ms",
+					  "1ms/100msx",
+					  "99999999999999999999ms/1ms"};
+	struct error *error = NULL;
+	struct cpu_allowance allowance;
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		good(cpu_allowance_parse(rows[i].text, &allowance, &error), &error);
+		assert_int_equal(cpu_allowance_count(&allowance), rows[i].count);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		expect_error(cpu_allowance_parse(bad[i], &allowance, &error), &error, ERROR_INVALID,
+			     bad[i]);
+	good(cpu_allowance_parse("25ms/100ms", &allowance, &error), &error);
+	assert_int_equal(allowance.quota, 25);
+	assert_int_equal(allowance.period, 100);
+	assert_int_equal(allowance.percent, 0);
+	good(cpu_allowance_parse("7%", &allowance, &error), &error);
+	assert_int_equal(allowance.percent, 7);
+	assert_int_equal(allowance.quota, 0);
+}
+
 static int validate_in(enum config_scope scope, const char *key, const char *value,
 		       struct error **error)
 {
@@ -140,6 +187,8 @@ static void test_good_pairs(void **state)
 		{"limits.cpu", "2"},
 		{"limits.cpu", "0-1"},
 		{"limits.cpu", ""},
+		{"limits.cpu.allowance", "150ms/100ms"},
+		{"limits.cpu.allowance", "50%"},
 		{"limits.processes", "100"},
 		{"boot.autostart", "TRUE"},
 		{"boot.autostart.priority", "-5"},
@@ -379,7 +428,7 @@ int main(void)
 		cmocka_unit_test(test_good_pairs), cmocka_unit_test(test_bad_pairs),
 		cmocka_unit_test(test_protected),  cmocka_unit_test(test_table),
 		cmocka_unit_test(test_reference),  cmocka_unit_test(test_devices),
-		cmocka_unit_test(test_expand),
+		cmocka_unit_test(test_expand),	   cmocka_unit_test(test_cpu_allowance),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
