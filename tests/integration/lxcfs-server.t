@@ -15,15 +15,16 @@ tell() { # FIELD: what the server says of itself
 	EOF
 }
 
-serves() { ! tell pid >/dev/null; }
 worker() { cat "/proc/$(tell pid)/task/$(tell pid)/children"; }
+
+# Nobody may have waited for it yet.
+ended() { ! grep -q '^State:.[^Z]' "/proc/$1/status" 2>/dev/null; }
 
 server_end() {
 	local pid
 	pid=$(tell pid)
 	kill "$pid"
-	wait_until 10 serves
-	wait_until 10 test ! -e "/proc/$pid"
+	wait_until 10 ended "$pid"
 }
 
 # In a pid namespace of its own: an instance to the server.
@@ -60,9 +61,9 @@ is "$(sysct-lxcfs --version)" "sysct-lxcfs $(sysct-lxcfs --version | cut -d' ' -
 like "$(sysct-lxcfs --help)" 'MOUNTPOINT' "the help"
 : >"$TMPDIR/file"
 complains 'directory|Not a' sysct-lxcfs "$TMPDIR/file"
-mount --bind /dev/null /dev/fuse
+mkdir "$TMPDIR/dev" && mount --bind "$TMPDIR/dev" /dev
 complains '/dev/fuse' sysct-lxcfs "$mnt"
-umount /dev/fuse
+umount /dev
 is "$(grep -c lxcfs /proc/self/mountinfo)" 0 "what failed leaves no mount"
 
 # ---- the mount ----
@@ -167,11 +168,11 @@ ok -n "SIGHUP executes what lies there now" wait_until 10 same_program
 ok cat "$mnt/proc/uptime"
 
 # When the whole server was killed the next one takes its place.
-pid=$(tell pid)
+pid=$(tell pid) child=$(worker | tr -d ' ')
 kill -STOP "$pid" # it would start another worker
-kill -KILL $(worker) "$pid"
-wait_until 10 test ! -e "/proc/$pid"
-wait_until 10 fails cat "$mnt/proc/uptime"
+kill -KILL "$child" "$pid"
+ok -n "supervisor and worker are killed" wait_until 10 ended "$pid"
+fails cat "$mnt/proc/uptime"
 ok sysct-lxcfs --socket "$socket" "$mnt"
 ok cat "$mnt/proc/uptime"
 
