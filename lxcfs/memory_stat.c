@@ -1,6 +1,7 @@
 /*
  * The order of the names is about the kernel's (memory_stats, memcg_vm_event_stat and memcg1_stats in its mm/), so
- * that the next line's name is mostly found where the last one's was: reading is a walk through both.
+ * that the next line's name is mostly found where the last one's was: reading is a walk through both. Names that
+ * nobody asks for are there for that the walk goes on at them.
  */
 #include "lxcfs/memory_stat.h"
 
@@ -10,10 +11,12 @@
 static const char *const names[] = {
 	[STAT_ANON] = "anon",
 	[STAT_FILE] = "file",
+	[STAT_KERNEL] = "kernel",
 	[STAT_KERNEL_STACK] = "kernel_stack",
 	[STAT_PAGE_TABLES] = "pagetables",
 	[STAT_OTHER_PAGE_TABLES] = "sec_pagetables",
 	[STAT_PER_CPU] = "percpu",
+	[STAT_SOCKETS] = "sock",
 	[STAT_VMALLOC] = "vmalloc",
 	[STAT_SHMEM] = "shmem",
 	[STAT_ZSWAP] = "zswap",
@@ -21,6 +24,7 @@ static const char *const names[] = {
 	[STAT_FILE_MAPPED] = "file_mapped",
 	[STAT_FILE_DIRTY] = "file_dirty",
 	[STAT_FILE_WRITEBACK] = "file_writeback",
+	[STAT_SWAP] = "swap",
 	[STAT_SWAP_CACHED] = "swapcached",
 	[STAT_ANON_HUGE] = "anon_thp",
 	[STAT_FILE_HUGE] = "file_thp",
@@ -32,9 +36,9 @@ static const char *const names[] = {
 	[STAT_UNEVICTABLE] = "unevictable",
 	[STAT_SLAB_RECLAIMABLE] = "slab_reclaimable",
 	[STAT_SLAB_UNRECLAIMABLE] = "slab_unreclaimable",
+	[STAT_SLAB] = "slab",
 	[STAT_LIMIT] = "hierarchical_memory_limit",
 	[STAT_LIMIT_WITH_SWAP] = "hierarchical_memsw_limit",
-	[STAT_SWAP] = "swap",
 	[STAT_EVENTS] = "workingset_refault_anon",
 	"workingset_refault_file",
 	"workingset_activate_anon",
@@ -47,6 +51,10 @@ static const char *const names[] = {
 	"pgdemote_khugepaged",
 	"pgdemote_proactive",
 	"pgpromote_success",
+	"pgscan",
+	"pgsteal",
+	"pgpgin",
+	"pgpgout",
 	"pswpin",
 	"pswpout",
 	"pgscan_kswapd",

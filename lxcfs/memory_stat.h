@@ -12,10 +12,12 @@
 enum memory_stat {
 	STAT_ANON,
 	STAT_FILE, /* with shmem and the swap cache */
+	STAT_KERNEL,
 	STAT_KERNEL_STACK,
 	STAT_PAGE_TABLES,
 	STAT_OTHER_PAGE_TABLES,
 	STAT_PER_CPU,
+	STAT_SOCKETS,
 	STAT_VMALLOC,
 	STAT_SHMEM,
 	STAT_ZSWAP,
@@ -23,6 +25,7 @@ enum memory_stat {
 	STAT_FILE_MAPPED,
 	STAT_FILE_DIRTY,
 	STAT_FILE_WRITEBACK,
+	STAT_SWAP, /* version 1 alone: swap space used */
 	STAT_SWAP_CACHED,
 	STAT_ANON_HUGE,
 	STAT_FILE_HUGE,
@@ -34,10 +37,10 @@ enum memory_stat {
 	STAT_UNEVICTABLE,
 	STAT_SLAB_RECLAIMABLE,
 	STAT_SLAB_UNRECLAIMABLE,
-	/* Version 1 alone: limits with those of all groups above, and swap space used. */
+	STAT_SLAB,
+	/* Version 1 alone: limits with those of all groups above. */
 	STAT_LIMIT,
 	STAT_LIMIT_WITH_SWAP, /* stays as it was where there is no accounting of swap space */
-	STAT_SWAP,
 	STAT_EVENTS,
 	STAT_COUNT = STAT_EVENTS + MEMORY_EVENTS
 };

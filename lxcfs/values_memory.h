@@ -8,7 +8,7 @@
 #include "lxcfs/instance.h"
 
 /* What memory.stat counts since the group was made, and vmstat by the same names: memory_event_index(). */
-enum { MEMORY_EVENTS = 43 };
+enum { MEMORY_EVENTS = 47 };
 
 /*
  * Bytes. Counters of a group are not read at one instant, and a limit may be below the usage for a while; so what
