@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -19,12 +18,11 @@
 
 static int make_room(const char *mountpoint, struct error **error)
 {
-	struct stat status;
 	struct statfs file_system;
-	if (stat(mountpoint, &status) < 0 && errno == ENOTCONN &&
+	/* Not stat(2), which the kernel may answer itself. */
+	if (statfs(mountpoint, &file_system) < 0 && errno == ENOTCONN &&
 	    umount2(mountpoint, MNT_DETACH) < 0)
-		return error_errno(error, errno, "unmounting %s, whose server has died",
-				   mountpoint);
+		return error_errno(error, errno, "unmounting %s, whose server has died", mountpoint);
 	if (file_make_directories(mountpoint, 0755, error) < 0)
 		return -1;
 	if (statfs(mountpoint, &file_system) < 0)

@@ -54,10 +54,6 @@ static ssize_t receive(const struct worker *worker, char *request)
 static void *serve(void *argument)
 {
 	struct thread *thread = argument;
-	uint32_t left = length_of(thread->request);
-	const struct fuse_in_header *header = (const void *)thread->request;
-	if (left > 0 && left <= SHARED_REQUEST_BYTES && header->opcode != FUSE_INIT)
-		server_process(thread->worker->server, thread->request, left, true);
 	for (;;) {
 		set_done(thread->request);
 		ssize_t length = receive(thread->worker, thread->request);
@@ -66,6 +62,22 @@ static void *serve(void *argument)
 		if (length > 0)
 			server_process(thread->worker->server, thread->request, (size_t)length,
 				       false);
+	}
+}
+
+/*
+ * Before anything else is served: while it is not known whether an answer was given, the reader's next request must not
+ * meet what is made here for it.
+ */
+static void finish_begun(const struct worker *worker)
+{
+	for (int i = 0; i < SHARED_MAX_THREADS; i++) {
+		char *request = worker->shared.head->requests[i];
+		const struct fuse_in_header *header = (const void *)request;
+		uint32_t left = length_of(request);
+		if (left > 0 && left <= SHARED_REQUEST_BYTES && header->opcode != FUSE_INIT)
+			server_process(worker->server, request, left, true);
+		set_done(request);
 	}
 }
 
@@ -107,11 +119,7 @@ static int start_threads(struct worker *worker, struct error **error)
 {
 	static struct thread threads[SHARED_MAX_THREADS];
 	pthread_t watcher;
-	/* Requests of a worker that had more threads are answered too. */
 	unsigned count = thread_count();
-	for (unsigned i = count; i < SHARED_MAX_THREADS; i++)
-		if (length_of(worker->shared.head->requests[i]))
-			count = i + 1;
 	for (unsigned i = 0; i < count; i++) {
 		threads[i] = (struct thread){worker, worker->shared.head->requests[i], 0};
 		int failed = pthread_create(&threads[i].id, NULL, serve, &threads[i]);
@@ -133,7 +141,10 @@ int worker_run(const struct inheritance *inheritance, int supervisor, struct err
 	worker.server = server_open(&host, &worker.shared, error);
 	if (!worker.server || server_connect(worker.server, worker.fuse, error) < 0)
 		return WORKER_FAILED;
-	if (shake_hands(&worker, error) < 0 || start_threads(&worker, error) < 0)
+	if (shake_hands(&worker, error) < 0)
+		return WORKER_FAILED;
+	finish_begun(&worker);
+	if (start_threads(&worker, error) < 0)
 		return WORKER_FAILED;
 	struct pollfd wait = {.fd = supervisor, .events = POLLIN};
 	while (poll(&wait, 1, -1) < 0 && errno == EINTR)
