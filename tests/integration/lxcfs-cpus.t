@@ -51,7 +51,7 @@ groups_remove() {
 
 # shellcheck disable=SC2016 # for the shell in there
 mount_files='
-	for file in cmdline cpuinfo partitions; do mount --bind "$0/proc/$file" "/proc/$file"; done
+	for file in cmdline cpuinfo meminfo partitions; do mount --bind "$0/proc/$file" "/proc/$file"; done
 	for tree in cpu node; do
 		[ ! -d "$0/sys/devices/system/$tree" ] || mount --bind "$0/sys/devices/system/$tree" "/sys/devices/system/$tree"
 	done
@@ -113,8 +113,10 @@ is "$(comm -13 <(lists $cpu) <(inside find $cpu -type f | sed "s,^$cpu,," | sort
 if [ -d $node ]; then
 	is "$(inside sh -c "cat $node/node*/cpulist" | grep . | while read -r line; do numbers "$line"; done | tr , '\n' |
 		sort -n | paste -sd,)" "$list" "each processor is in one node"
+	is "$(inside sh -c "cat $node/node*/meminfo" | awk '$3 == "MemTotal:" { sum += $4 } END { print sum }')" \
+		"$(inside awk '/^MemTotal/ { print $2 }' /proc/meminfo)" "nodes have all of its memory"
 else
-	skip "no NUMA"
+	skip "no NUMA" 2
 fi
 fails -n "nothing is written" inside sh -c "echo 0 >$cpu/cpu${own[0]}/online"
 
