@@ -113,6 +113,7 @@ const struct file files[] = {
 	NODE("cpulist", write_path, format_cut_list),
 	NODE("cpumap", write_path, format_cut_mask),
 	NODE("distance", write, format_node_distance),
+	NODE("meminfo", write, format_node_meminfo),
 	NODE("numastat", write, format_node_numastat),
 	{.path = NODES "online", .write_path = format_node_list},
 	{.path = NODES "possible", .write_path = format_node_list},

@@ -52,6 +52,14 @@ static const struct {
 	{"FileHugePages", offsetof(struct memory, file_huge)},
 };
 
+ptrdiff_t meminfo_offset(const char *name)
+{
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (strcmp(lines[i].name, name) == 0)
+			return (ptrdiff_t)lines[i].offset;
+	return -1;
+}
+
 /* What the processor and the kernel are like, for an instance as for the host. */
 static const char *const kept[] = {"VmallocTotal", "Hugepagesize"};
 
@@ -86,11 +94,9 @@ static void make_form(char *source, struct form *form)
 			continue;
 		}
 		add_name(form, name, &width);
-		size_t at = 0, count = sizeof(lines) / sizeof(lines[0]);
-		while (at < count && strcmp(lines[at].name, name) != 0)
-			at++;
-		if (at < count)
-			form_add_blank(form, (struct blank){.offset = lines[at].offset,
+		ptrdiff_t offset = meminfo_offset(name);
+		if (offset >= 0)
+			form_add_blank(form, (struct blank){.offset = (size_t)offset,
 							    .shift = 10,
 							    .width = width});
 		else

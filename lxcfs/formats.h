@@ -2,6 +2,8 @@
 #ifndef SYSCT_LXCFS_FORMATS_H
 #define SYSCT_LXCFS_FORMATS_H
 
+#include <stddef.h>
+
 #include "lxcfs/instance.h"
 #include "lxcfs/text.h"
 
@@ -13,6 +15,7 @@ bool format_empty_list(struct instance *instance, unsigned number, struct text *
 bool format_loadavg(struct instance *instance, unsigned number, struct text *text);
 bool format_meminfo(struct instance *instance, unsigned number, struct text *text);
 bool format_node_distance(struct instance *instance, unsigned number, struct text *text);
+bool format_node_meminfo(struct instance *instance, unsigned number, struct text *text);
 bool format_node_numastat(struct instance *instance, unsigned number, struct text *text);
 bool format_partitions(struct instance *instance, unsigned number, struct text *text);
 bool format_pressure_cpu(struct instance *instance, unsigned number, struct text *text);
@@ -24,6 +27,9 @@ bool format_swaps(struct instance *instance, unsigned number, struct text *text)
 bool format_uptime(struct instance *instance, unsigned number, struct text *text);
 bool format_vmstat(struct instance *instance, unsigned number, struct text *text);
 bool format_zoneinfo(struct instance *instance, unsigned number, struct text *text);
+
+/* Where in struct memory is what the line @name of meminfo tells, -1: nowhere. */
+ptrdiff_t meminfo_offset(const char *name);
 
 /* The host's file as it is. */
 bool format_copied(struct instance *instance, const char *path, struct text *text);

@@ -33,7 +33,7 @@ enum {
 	HOST_LIST_BYTES = HOST_MAX_CPUS / 2 * (int)sizeof("8191,") + 1
 };
 /* Files of which an instance has the same lines (form.h). */
-enum host_form { HOST_MEMINFO, HOST_VMSTAT, HOST_ZONEINFO, HOST_FORM_COUNT };
+enum host_form { HOST_MEMINFO, HOST_NODE_MEMINFO, HOST_VMSTAT, HOST_ZONEINFO, HOST_FORM_COUNT };
 
 /* Nanoseconds. In unit tests it stands still. */
 struct moment {

@@ -217,6 +217,7 @@ bool memory_read(struct instance *instance, struct memory *memory)
 	memset(memory, 0, sizeof(*memory));
 	set_memory(memory, &inputs);
 	set_swap(instance, memory, inputs.stat);
+	memory->file_pages = memory->cached + memory->swap_cached;
 	memory->committed = memory->anon + memory->shmem + memory->swap_total - memory->swap_free;
 	/* The kernel's rule with its own default of half of the memory. */
 	memory->commit_limit = memory->total / 2 + memory->swap_total;

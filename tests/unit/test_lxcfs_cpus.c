@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "lxcfs/values_cpus.h"
+#include "lxcfs/values_nodes.h"
 
 #define CPUS  "sys/devices/system/cpu/"
 #define NODES "sys/devices/system/node/"
@@ -85,6 +86,16 @@ static void test_v2(void **state)
 	expect(&recorded, CPUS "online", 0, "1-2\n");
 	expect(&recorded, NODES "has_cpu", 0, "0\n");
 	expect(&recorded, NODES "online", 0, "0-1\n");
+	/* Directories: of the instance, and of the host. */
+	uint64_t bits[HOST_CPU_WORDS];
+	cpus_numbers(recorded.instance, &recorded.host, bits);
+	assert_int_equal(bits[0], 0x6);
+	cpus_numbers(NULL, &recorded.host, bits);
+	assert_int_equal(bits[0], 0xff);
+	nodes_numbers(recorded.instance, &recorded.host, bits);
+	assert_int_equal(bits[0], 0x3);
+	nodes_numbers(NULL, &recorded.host, bits);
+	assert_int_equal(bits[0], 0x3);
 	recorded_close(&recorded);
 }
 
