@@ -125,7 +125,7 @@ for fd in files:
     os.read(fd, 2)
 open(sys.argv[2], "w").close()
 signal.pause()'
-inside python3 -c "$sleep_forever" "$mnt" "$TMPDIR/ready" &
+unshare --pid --fork --kill-child python3 -c "$sleep_forever" "$mnt" "$TMPDIR/ready" &
 hostile=$!
 : <"$TMPDIR/ready"
 ok -n "10,000 open files that are never read on take little memory ($(memory) KiB)" test "$(memory)" -lt 12288
