@@ -22,7 +22,8 @@ static int make_room(const char *mountpoint, struct error **error)
 	/* Not stat(2), which the kernel may answer itself. */
 	if (statfs(mountpoint, &file_system) < 0 && errno == ENOTCONN &&
 	    umount2(mountpoint, MNT_DETACH) < 0)
-		return error_errno(error, errno, "unmounting %s, whose server has died", mountpoint);
+		return error_errno(error, errno, "unmounting %s, whose server has died",
+				   mountpoint);
 	if (file_make_directories(mountpoint, 0755, error) < 0)
 		return -1;
 	if (statfs(mountpoint, &file_system) < 0)

@@ -68,6 +68,11 @@ int shared_map(struct shared *shared, int fd, struct error **error)
 	return 0;
 }
 
+void shared_unmap(struct shared *shared)
+{
+	munmap(shared->head, shared->bytes);
+}
+
 struct instance_state *shared_state(struct shared *shared, uint64_t process_ids, uint64_t start,
 				    uint64_t now)
 {

@@ -52,10 +52,11 @@ struct shared {
 int shared_create(unsigned cpus, struct error **error);
 
 /**
- * shared_map - map it for as long as the process lives.
+ * shared_map - map it; shared_unmap() ends that.
  * @fd: of shared_create(), perhaps of another version of the program, then the part that is not understood is emptied.
  */
 int shared_map(struct shared *shared, int fd, struct error **error);
+void shared_unmap(struct shared *shared);
 
 /**
  * shared_state - what is remembered of an instance, found again or begun.

@@ -17,7 +17,8 @@ enum {
 	OWNERS = 256,			  /* counted by a hash: two may share a count */
 	MOST_OF_ONE = SHARED_PAGES / 8,	  /* pages */
 	FAIR = SHARED_PAGES / 64,	  /* who has no more is not robbed while others have */
-	LONGEST = 32 * SHARED_PAGE_BYTES, /* longer texts are made anew for each read */
+	LONGEST = 32 * SHARED_PAGE_BYTES, /* longer ones are huge */
+	HUGE_TEXTS = 2,
 };
 
 struct shared_page {
@@ -34,6 +35,13 @@ _Static_assert(sizeof(struct shared_page) == SHARED_PAGE_HEADER, "it is laid out
 _Static_assert(MOST_OF_ONE - LONGEST / SHARED_PAGE_BYTES - 1 > FAIR,
 	       "an owner at its limit has many");
 
+/* Of hosts with hundreds of processors: kept by this worker alone, the last few of them. */
+struct huge {
+	uint64_t handle, request;
+	size_t length;
+	char *bytes; /* NULL: none */
+};
+
 struct snapshots {
 	struct shared_page *pages;
 	char *bytes; /* of page after page */
@@ -44,6 +52,8 @@ struct snapshots {
 	unsigned free_count;
 	unsigned owned[OWNERS];
 	unsigned hand; /* where the search for the next victim begins */
+	struct huge huge[HUGE_TEXTS];
+	unsigned next_huge;
 };
 
 static unsigned bucket_of(uint64_t handle)
@@ -113,36 +123,96 @@ static void drop_victim(struct snapshots *snapshots, uint64_t owner)
 	drop(snapshots, find(snapshots, snapshots->pages[any].handle));
 }
 
+static struct huge *find_huge(struct snapshots *snapshots, uint64_t handle)
+{
+	for (unsigned i = 0; i < HUGE_TEXTS; i++)
+		if (snapshots->huge[i].bytes && snapshots->huge[i].handle == handle)
+			return &snapshots->huge[i];
+	return NULL;
+}
+
+static void drop_huge(struct huge *huge)
+{
+	if (!huge)
+		return;
+	free(huge->bytes);
+	*huge = (struct huge){0};
+}
+
+static void store_huge(struct snapshots *snapshots, uint64_t handle, uint64_t request,
+		       const char *bytes, size_t length)
+{
+	struct huge *huge = &snapshots->huge[snapshots->next_huge++ % HUGE_TEXTS];
+	drop_huge(huge);
+	*huge = (struct huge){handle, request, length, memory_alloc(length)};
+	memcpy(huge->bytes, bytes, length);
+}
+
+static void store_pages(struct snapshots *snapshots, uint64_t handle, uint64_t request,
+			uint64_t owner, const char *bytes, size_t length)
+{
+	unsigned count = page_count(length), *owned = owned_by(snapshots, owner);
+	while (*owned && *owned + count > MOST_OF_ONE)
+		drop_victim(snapshots, owner);
+	while (snapshots->free_count < count)
+		drop_victim(snapshots, owner);
+	uint16_t next = NONE;
+	for (unsigned part = count; part-- > 0;) {
+		uint16_t number = snapshots->free[--snapshots->free_count];
+		struct shared_page *page = &snapshots->pages[number];
+		size_t at = (size_t)part * SHARED_PAGE_BYTES;
+		memcpy(snapshots->bytes + (size_t)number * SHARED_PAGE_BYTES, bytes + at,
+		       length - at < SHARED_PAGE_BYTES ? length - at : SHARED_PAGE_BYTES);
+		page->request = request;
+		page->owner = owner;
+		page->length = (uint32_t)length;
+		page->next = next;
+		next = number;
+	}
+	*owned += count;
+	atomic_store_explicit(&snapshots->pages[next].handle, handle, memory_order_release);
+	enter(snapshots, next);
+}
+
 void snapshots_store(struct snapshots *snapshots, uint64_t handle, uint64_t request, uint64_t owner,
 		     const char *bytes, size_t length)
 {
-	unsigned count = page_count(length);
 	pthread_mutex_lock(&snapshots->lock);
 	drop(snapshots, find(snapshots, handle));
-	unsigned *owned = owned_by(snapshots, owner);
-	if (length <= LONGEST) {
-		while (*owned && *owned + count > MOST_OF_ONE)
-			drop_victim(snapshots, owner);
-		while (snapshots->free_count < count)
-			drop_victim(snapshots, owner);
-		uint16_t next = NONE;
-		for (unsigned part = count; part-- > 0;) {
-			uint16_t number = snapshots->free[--snapshots->free_count];
-			struct shared_page *page = &snapshots->pages[number];
-			size_t at = (size_t)part * SHARED_PAGE_BYTES;
-			memcpy(snapshots->bytes + (size_t)number * SHARED_PAGE_BYTES, bytes + at,
-			       length - at < SHARED_PAGE_BYTES ? length - at : SHARED_PAGE_BYTES);
-			page->request = request;
-			page->owner = owner;
-			page->length = (uint32_t)length;
-			page->next = next;
-			next = number;
-		}
-		*owned += count;
-		atomic_store_explicit(&snapshots->pages[next].handle, handle, memory_order_release);
-		enter(snapshots, next);
-	}
+	drop_huge(find_huge(snapshots, handle));
+	if (length <= LONGEST)
+		store_pages(snapshots, handle, request, owner, bytes, length);
+	else
+		store_huge(snapshots, handle, request, bytes, length);
 	pthread_mutex_unlock(&snapshots->lock);
+}
+
+static ssize_t read_huge(const struct huge *huge, uint64_t offset, char *bytes, size_t size)
+{
+	size_t left = offset < huge->length ? huge->length - offset : 0;
+	if (size > left)
+		size = left;
+	memcpy(bytes, huge->bytes + (left ? offset : 0), size);
+	return (ssize_t)size;
+}
+
+static ssize_t read_pages(const struct snapshots *snapshots, uint16_t page, uint64_t offset,
+			  char *bytes, size_t size)
+{
+	uint64_t length = snapshots->pages[page].length;
+	uint64_t end = offset + size < length ? offset + size : length;
+	if (end <= offset)
+		return 0;
+	for (uint64_t at = 0; page != NONE && at < end;
+	     at += SHARED_PAGE_BYTES, page = snapshots->pages[page].next) {
+		uint64_t from = at > offset ? at : offset;
+		uint64_t to = at + SHARED_PAGE_BYTES < end ? at + SHARED_PAGE_BYTES : end;
+		if (from < to)
+			memcpy(bytes + (from - offset),
+			       snapshots->bytes + (size_t)page * SHARED_PAGE_BYTES + (from - at),
+			       to - from);
+	}
+	return (ssize_t)(end - offset);
 }
 
 ssize_t snapshots_read(struct snapshots *snapshots, uint64_t handle, uint64_t offset, char *bytes,
@@ -151,21 +221,11 @@ ssize_t snapshots_read(struct snapshots *snapshots, uint64_t handle, uint64_t of
 	ssize_t result = -1;
 	pthread_mutex_lock(&snapshots->lock);
 	uint16_t page = *find(snapshots, handle);
-	if (page != NONE) {
-		uint64_t length = snapshots->pages[page].length;
-		uint64_t end = offset + size < length ? offset + size : length;
-		result = end > offset ? (ssize_t)(end - offset) : 0;
-		for (uint64_t at = 0; page != NONE && at < end && result > 0;
-		     at += SHARED_PAGE_BYTES, page = snapshots->pages[page].next) {
-			uint64_t from = at > offset ? at : offset;
-			uint64_t to = at + SHARED_PAGE_BYTES < end ? at + SHARED_PAGE_BYTES : end;
-			if (from < to)
-				memcpy(bytes + (from - offset),
-				       snapshots->bytes + (size_t)page * SHARED_PAGE_BYTES +
-					       (from - at),
-				       to - from);
-		}
-	}
+	const struct huge *huge = page == NONE ? find_huge(snapshots, handle) : NULL;
+	if (huge)
+		result = read_huge(huge, offset, bytes, size);
+	else if (page != NONE)
+		result = read_pages(snapshots, page, offset, bytes, size);
 	pthread_mutex_unlock(&snapshots->lock);
 	return result;
 }
@@ -174,7 +234,9 @@ bool snapshots_made_for(struct snapshots *snapshots, uint64_t handle, uint64_t r
 {
 	pthread_mutex_lock(&snapshots->lock);
 	uint16_t page = *find(snapshots, handle);
-	bool made = page != NONE && snapshots->pages[page].request == request;
+	const struct huge *huge = page == NONE ? find_huge(snapshots, handle) : NULL;
+	bool made = huge ? huge->request == request
+			 : page != NONE && snapshots->pages[page].request == request;
 	pthread_mutex_unlock(&snapshots->lock);
 	return made;
 }
@@ -183,6 +245,7 @@ void snapshots_drop(struct snapshots *snapshots, uint64_t handle)
 {
 	pthread_mutex_lock(&snapshots->lock);
 	drop(snapshots, find(snapshots, handle));
+	drop_huge(find_huge(snapshots, handle));
 	pthread_mutex_unlock(&snapshots->lock);
 }
 
@@ -231,6 +294,8 @@ struct snapshots *snapshots_open(struct shared *shared)
 
 void snapshots_close(struct snapshots *snapshots)
 {
+	for (unsigned i = 0; i < HUGE_TEXTS; i++)
+		drop_huge(&snapshots->huge[i]);
 	pthread_mutex_destroy(&snapshots->lock);
 	free(snapshots);
 }

@@ -17,7 +17,10 @@ lxcfs_start() {
 # Debian 13's program with its libraries; kept beside the images.
 lxcfs_newer() {
 	local tree=${SYSCT_TEST_CACHE:-$HOME/.cache/sysct-tests}/lxcfs-trixie part
-	[ -x "$tree/usr/bin/lxcfs" ] || quietly mmdebstrap --variant=extract --include=lxcfs,libc-bin trixie "$tree" || return 1
+	if [ ! -x "$tree/usr/bin/lxcfs" ]; then
+		quietly mmdebstrap --variant=extract --include=lxcfs,libc-bin trixie "$tree" || { echo "bench: no Debian 13 here" >&2; return 1; }
+		ln -s usr/lib usr/lib64 "$tree/"
+	fi
 	lxcfs_mount[newer]=$tree/mnt
 	for part in proc sys run; do
 		mkdir -p "$tree/$part"
