@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
-#include <linux/fuse.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,13 +39,6 @@ struct server {
 	struct timespec start;
 	_Atomic uint64_t next_handle;
 };
-
-/* The number of the request in work (fuse_in_header.unique), and whether an earlier worker had begun it. */
-static _Thread_local uint64_t request_number;
-static _Thread_local bool begun_before;
-
-/* The kernel did not want the answer: the reader was killed, or an earlier worker had given it. */
-static _Thread_local bool answer_refused;
 
 static struct server *server_of(fuse_req_t request)
 {
@@ -309,15 +301,9 @@ static void on_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset
 	}
 	uint64_t owner = instance ? instance->process_ids : 0;
 	size_t left = from < text.length ? text.length - from : 0;
-	/* Before the answer, since the next read may come at once. An answer that an earlier worker gave is
-	 * told by its refusal alone, and what was read since must not be replaced. */
-	if (!begun_before)
-		snapshots_store(server->snapshots, info->fh, request_number, owner, text.bytes,
-				text.length);
+	/* Before the answer: the next read may come at once. */
+	snapshots_store(server->snapshots, info->fh, owner, text.bytes, text.length);
 	fuse_reply_buf(request, text.bytes + from, left < size ? left : size);
-	if (begun_before && !answer_refused)
-		snapshots_store(server->snapshots, info->fh, request_number, owner, text.bytes,
-				text.length);
 	buffer_shrink(buffer);
 }
 
@@ -376,14 +362,7 @@ struct server *server_open(struct host *host, struct shared *shared, struct erro
 static ssize_t write_answer(int fd, struct iovec *vectors, int count, void *userdata)
 {
 	(void)userdata;
-	ssize_t written = writev(fd, vectors, count);
-	answer_refused = written < 0;
-	if (written >= 0 || errno != ENOENT)
-		return written;
-	written = 0;
-	for (int i = 0; i < count; i++)
-		written += (ssize_t)vectors[i].iov_len;
-	return written;
+	return writev(fd, vectors, count);
 }
 
 static ssize_t never_read(int fd, void *bytes, size_t length, void *userdata)
@@ -404,11 +383,8 @@ int server_connect(struct server *server, int fuse, struct error **error)
 	return 0;
 }
 
-void server_process(const struct server *server, char *request, size_t length, bool again)
+void server_process(const struct server *server, char *request, size_t length)
 {
 	const struct fuse_buf buffer = {.mem = request, .size = length};
-	const struct fuse_in_header *header = (const void *)request;
-	request_number = header->unique;
-	begun_before = again;
 	fuse_session_process_buf(server->session, &buffer);
 }

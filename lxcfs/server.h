@@ -6,7 +6,6 @@
 #ifndef SYSCT_LXCFS_SERVER_H
 #define SYSCT_LXCFS_SERVER_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "lxcfs/host.h"
@@ -23,8 +22,7 @@ int server_connect(struct server *server, int fuse, struct error **error);
 /**
  * server_process - answer one request.
  * @request: as it was received; from any thread.
- * @again: an earlier worker may have answered it.
  */
-void server_process(const struct server *server, char *request, size_t length, bool again);
+void server_process(const struct server *server, char *request, size_t length);
 
 #endif

@@ -22,7 +22,7 @@ enum {
 	/* The kernel wants room for the longest request, FUSE_MIN_READ_BUFFER at least. */
 	SHARED_REQUEST_BYTES = SHARED_MAX_WRITE + 4096,
 	SHARED_PAGE_BYTES = 4096,
-	SHARED_PAGE_HEADER = 32,
+	SHARED_PAGE_HEADER = 24,
 	SHARED_PAGES = 1024,
 	SHARED_STATES = 2048,
 };

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,7 @@ enum {
 
 struct shared_page {
 	_Atomic uint64_t handle; /* 0: not the first of a snapshot */
-	uint64_t request, owner;
+	uint64_t owner;
 	uint32_t length; /* of the whole text */
 	uint16_t next;	 /* page, or NONE */
 	uint16_t unused;
@@ -37,7 +38,7 @@ _Static_assert(MOST_OF_ONE - LONGEST / SHARED_PAGE_BYTES - 1 > FAIR,
 
 /* Of hosts with hundreds of processors: kept by this worker alone, the last few of them. */
 struct huge {
-	uint64_t handle, request;
+	uint64_t handle;
 	size_t length;
 	char *bytes; /* NULL: none */
 };
@@ -139,17 +140,17 @@ static void drop_huge(struct huge *huge)
 	*huge = (struct huge){0};
 }
 
-static void store_huge(struct snapshots *snapshots, uint64_t handle, uint64_t request,
-		       const char *bytes, size_t length)
+static void store_huge(struct snapshots *snapshots, uint64_t handle, const char *bytes,
+		       size_t length)
 {
 	struct huge *huge = &snapshots->huge[snapshots->next_huge++ % HUGE_TEXTS];
 	drop_huge(huge);
-	*huge = (struct huge){handle, request, length, memory_alloc(length)};
+	*huge = (struct huge){handle, length, memory_alloc(length)};
 	memcpy(huge->bytes, bytes, length);
 }
 
-static void store_pages(struct snapshots *snapshots, uint64_t handle, uint64_t request,
-			uint64_t owner, const char *bytes, size_t length)
+static void store_pages(struct snapshots *snapshots, uint64_t handle, uint64_t owner,
+			const char *bytes, size_t length)
 {
 	unsigned count = page_count(length), *owned = owned_by(snapshots, owner);
 	while (*owned && *owned + count > MOST_OF_ONE)
@@ -163,7 +164,6 @@ static void store_pages(struct snapshots *snapshots, uint64_t handle, uint64_t r
 		size_t at = (size_t)part * SHARED_PAGE_BYTES;
 		memcpy(snapshots->bytes + (size_t)number * SHARED_PAGE_BYTES, bytes + at,
 		       length - at < SHARED_PAGE_BYTES ? length - at : SHARED_PAGE_BYTES);
-		page->request = request;
 		page->owner = owner;
 		page->length = (uint32_t)length;
 		page->next = next;
@@ -174,16 +174,16 @@ static void store_pages(struct snapshots *snapshots, uint64_t handle, uint64_t r
 	enter(snapshots, next);
 }
 
-void snapshots_store(struct snapshots *snapshots, uint64_t handle, uint64_t request, uint64_t owner,
+void snapshots_store(struct snapshots *snapshots, uint64_t handle, uint64_t owner,
 		     const char *bytes, size_t length)
 {
 	pthread_mutex_lock(&snapshots->lock);
 	drop(snapshots, find(snapshots, handle));
 	drop_huge(find_huge(snapshots, handle));
 	if (length <= LONGEST)
-		store_pages(snapshots, handle, request, owner, bytes, length);
+		store_pages(snapshots, handle, owner, bytes, length);
 	else
-		store_huge(snapshots, handle, request, bytes, length);
+		store_huge(snapshots, handle, bytes, length);
 	pthread_mutex_unlock(&snapshots->lock);
 }
 
@@ -228,17 +228,6 @@ ssize_t snapshots_read(struct snapshots *snapshots, uint64_t handle, uint64_t of
 		result = read_pages(snapshots, page, offset, bytes, size);
 	pthread_mutex_unlock(&snapshots->lock);
 	return result;
-}
-
-bool snapshots_made_for(struct snapshots *snapshots, uint64_t handle, uint64_t request)
-{
-	pthread_mutex_lock(&snapshots->lock);
-	uint16_t page = *find(snapshots, handle);
-	const struct huge *huge = page == NONE ? find_huge(snapshots, handle) : NULL;
-	bool made = huge ? huge->request == request
-			 : page != NONE && snapshots->pages[page].request == request;
-	pthread_mutex_unlock(&snapshots->lock);
-	return made;
 }
 
 void snapshots_drop(struct snapshots *snapshots, uint64_t handle)

@@ -8,7 +8,6 @@
 #ifndef SYSCT_LXCFS_SNAPSHOTS_H
 #define SYSCT_LXCFS_SNAPSHOTS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -23,18 +22,14 @@ void snapshots_close(struct snapshots *snapshots);
 /**
  * snapshots_store - keep a text for a handle, in place of what it had.
  * @handle: not 0.
- * @request: for which it was made (fuse_in_header.unique).
  * @owner: whose memory it counts as (a pid namespace).
  */
-void snapshots_store(struct snapshots *snapshots, uint64_t handle, uint64_t request, uint64_t owner,
+void snapshots_store(struct snapshots *snapshots, uint64_t handle, uint64_t owner,
 		     const char *bytes, size_t length);
 
 /* Copies a part; the length (0 at and behind the end), or -1 when there is no snapshot of this handle. */
 ssize_t snapshots_read(struct snapshots *snapshots, uint64_t handle, uint64_t offset, char *bytes,
 		       size_t size);
-
-/* Whether the snapshot of a handle was made for this request, which comes a second time when its worker died. */
-bool snapshots_made_for(struct snapshots *snapshots, uint64_t handle, uint64_t request);
 
 void snapshots_drop(struct snapshots *snapshots, uint64_t handle);
 

@@ -1,8 +1,8 @@
 /*
  * Requests are received into shared memory and stay there until they are answered. So a new worker first answers what
  * the last one was at: the kernel still waits for these, whatever its version, since the descriptor never closed
- * (fs/fuse/dev.c, fuse_dev_do_write() finds a request by its number alone). An answer that had been given is refused
- * with ENOENT and lost. FUSE_INIT comes once in the life of a mount: it is kept and given to each worker's libfuse.
+ * (fs/fuse/dev.c, fuse_dev_do_write() finds a request by its number alone). FUSE_INIT comes once in the life of a mount:
+ * it is kept and given to each worker's libfuse, whose answer the kernel then refuses.
  */
 #include "lxcfs/worker.h"
 
@@ -11,11 +11,15 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lxcfs/server.h"
 #include "lxcfs/supervisor.h"
+
+/* The bit of fuse_in_header.unique that the kernel has for the interruption of a request. */
+enum { INTERRUPTION = 1 };
 
 struct worker {
 	int fuse;
@@ -60,23 +64,31 @@ static void *serve(void *argument)
 		if (length < 0)
 			return NULL;
 		if (length > 0)
-			server_process(thread->worker->server, thread->request, (size_t)length,
-				       false);
+			server_process(thread->worker->server, thread->request, (size_t)length);
 	}
 }
 
 /*
- * Before anything else is served: while it is not known whether an answer was given, the reader's next request must not
- * meet what is made here for it.
+ * Whether a request was not answered yet. An answer to an interruption of it, which was never asked for, is looked up in
+ * the same way and then does nothing, or is refused with ENOENT (fuse_dev_do_write(), FUSE_INT_REQ_BIT).
  */
+static bool is_waited_for(const struct worker *worker, uint64_t unique)
+{
+	const struct fuse_out_header answer = {
+		.len = sizeof(answer), .error = -EINTR, .unique = unique | INTERRUPTION};
+	return write(worker->fuse, &answer, sizeof(answer)) >= 0;
+}
+
+/* Before anything else is served: a reader's next request must not come in between. */
 static void finish_begun(const struct worker *worker)
 {
 	for (int i = 0; i < SHARED_MAX_THREADS; i++) {
 		char *request = worker->shared.head->requests[i];
 		const struct fuse_in_header *header = (const void *)request;
 		uint32_t left = length_of(request);
-		if (left > 0 && left <= SHARED_REQUEST_BYTES && header->opcode != FUSE_INIT)
-			server_process(worker->server, request, left, true);
+		if (left > 0 && left <= SHARED_REQUEST_BYTES && header->opcode != FUSE_INIT &&
+		    is_waited_for(worker, header->unique))
+			server_process(worker->server, request, left);
 		set_done(request);
 	}
 }
@@ -94,7 +106,7 @@ static int shake_hands(struct worker *worker, struct error **error)
 		atomic_thread_fence(memory_order_release);
 		head->init_length = (uint32_t)length;
 	}
-	server_process(worker->server, head->init, head->init_length, true);
+	server_process(worker->server, head->init, head->init_length);
 	return 0;
 }
 

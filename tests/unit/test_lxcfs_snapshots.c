@@ -66,7 +66,7 @@ static void test_pieces(void **state)
 	begin(&store);
 	for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		make_text(text, lengths[i], i);
-		snapshots_store(store.snapshots, i + 1, 1, 7, text, lengths[i]);
+		snapshots_store(store.snapshots, i + 1, 7, text, lengths[i]);
 	}
 	for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		make_text(text, lengths[i], i);
@@ -86,17 +86,15 @@ static void test_next_worker(void **state)
 	begin(&store);
 	make_text(first, sizeof(first), 1);
 	make_text(second, sizeof(second), 2);
-	snapshots_store(store.snapshots, 1, 11, 7, first, sizeof(first));
-	snapshots_store(store.snapshots, 2, 12, 7, first, sizeof(first));
-	snapshots_store(store.snapshots, 2, 13, 7, second, sizeof(second));
+	snapshots_store(store.snapshots, 1, 7, first, sizeof(first));
+	snapshots_store(store.snapshots, 2, 7, first, sizeof(first));
+	snapshots_store(store.snapshots, 2, 7, second, sizeof(second));
 	take_over(&store);
 	expect(&store, 1, first, sizeof(first));
 	expect(&store, 2, second, sizeof(second));
-	assert_true(snapshots_made_for(store.snapshots, 2, 13));
-	assert_false(snapshots_made_for(store.snapshots, 2, 12));
 	/* What the first worker had dropped is free: all of it can be used again. */
 	for (uint64_t handle = 100; handle < 200; handle++)
-		snapshots_store(store.snapshots, handle, 1, handle, first, sizeof(first));
+		snapshots_store(store.snapshots, handle, handle, first, sizeof(first));
 	expect(&store, 1, first, sizeof(first));
 	expect(&store, 2, second, sizeof(second));
 	end(&store);
@@ -111,10 +109,10 @@ static void test_hostile(void **state)
 	begin(&store);
 	make_text(text, sizeof(text), 3);
 	for (uint64_t handle = 1; handle <= 10; handle++)
-		snapshots_store(store.snapshots, handle, 1, 1, text, sizeof(text));
+		snapshots_store(store.snapshots, handle, 1, text, sizeof(text));
 	for (uint64_t owner = 2; owner < 20; owner++)
 		for (uint64_t handle = 1; handle <= 1000; handle++)
-			snapshots_store(store.snapshots, owner * 10000 + handle, 1, owner, text,
+			snapshots_store(store.snapshots, owner * 10000 + handle, owner, text,
 					sizeof(text) / (handle % 4 + 1));
 	unsigned kept = 0;
 	for (uint64_t handle = 1; handle <= 10; handle++)
@@ -134,11 +132,11 @@ static void test_huge(void **state)
 	begin(&store);
 	make_text(text, HUGE_BYTES, 5);
 	for (uint64_t handle = 1; handle <= 3; handle++)
-		snapshots_store(store.snapshots, handle, 1, 7, text, HUGE_BYTES);
+		snapshots_store(store.snapshots, handle, 7, text, HUGE_BYTES);
 	assert_int_equal(snapshots_read(store.snapshots, 1, 0, &byte, 1), -1);
 	expect(&store, 2, text, HUGE_BYTES);
 	expect(&store, 3, text, HUGE_BYTES);
-	snapshots_store(store.snapshots, 3, 2, 7, text, 10);
+	snapshots_store(store.snapshots, 3, 7, text, 10);
 	expect(&store, 3, text, 10);
 	snapshots_drop(store.snapshots, 2);
 	assert_int_equal(snapshots_read(store.snapshots, 2, 0, &byte, 1), -1);
@@ -153,7 +151,7 @@ static void test_other_layout(void **state)
 	struct store store;
 	char byte;
 	begin(&store);
-	snapshots_store(store.snapshots, 1, 1, 7, "text", 4);
+	snapshots_store(store.snapshots, 1, 7, "text", 4);
 	struct instance_state *known = shared_state(&store.shared, 5, 6, 1);
 	known->load.forks = 9;
 	store.shared.head->init_length = 40;
