@@ -96,7 +96,7 @@ static uint64_t tell(struct update *update, unsigned at, enum tick_kind kind, ui
 }
 
 /* Tells each processor its own figures; what does not fit and what others used goes to the pool. */
-static void tell_each(struct update *update, const struct usage *usage, unsigned cpus, bool own,
+static void tell_each(struct update *update, const struct usage *usage, unsigned cpus,
 		      uint64_t nice)
 {
 	struct instance_state *state = update->state;
@@ -118,8 +118,7 @@ static void tell_each(struct update *update, const struct usage *usage, unsigned
 		nice -= share;
 		for (int kind = 0; kind < TICKS_BUSY_KINDS; kind++)
 			update->pool[kind] +=
-				parts[kind] -
-				(mine && own ? tell(update, at, kind, parts[kind]) : 0);
+				parts[kind] - (mine ? tell(update, at, kind, parts[kind]) : 0);
 		at += mine;
 	}
 }
@@ -144,7 +143,7 @@ static void spread(struct update *update, enum tick_kind kind)
 
 /* Brings what was told up to ticks->uptime; the lock is held. */
 static void tell_usage(struct instance *instance, const struct usage *usage,
-		       const struct ticks *ticks, bool own)
+		       const struct ticks *ticks)
 {
 	struct instance_state *state = instance->state;
 	struct update update = {.state = state, .ticks = ticks};
@@ -153,7 +152,7 @@ static void tell_usage(struct instance *instance, const struct usage *usage,
 	memcpy(update.pool, state->pending, sizeof(update.pool));
 	uint64_t nice = usage->nice - lower(state->seen[TICKS_NICE], usage->nice);
 	if (usage->each) {
-		tell_each(&update, usage, cpus, own, nice);
+		tell_each(&update, usage, cpus, nice);
 	} else {
 		uint64_t user = take_new(&state->seen[TICKS_USER], usage->user);
 		nice = lower(nice, user);
@@ -173,7 +172,7 @@ static void tell_usage(struct instance *instance, const struct usage *usage,
 	state->told_at = ticks->uptime;
 }
 
-static void choose_cpus(struct instance *instance, struct ticks *ticks, bool *all)
+static void choose_cpus(struct instance *instance, struct ticks *ticks)
 {
 	struct cpus cpus;
 	unsigned most = state_cpus(instance);
@@ -184,23 +183,21 @@ static void choose_cpus(struct instance *instance, struct ticks *ticks, bool *al
 		ticks->numbers[ticks->count++] = number;
 	if (ticks->count == 0) /* beyond what is remembered */
 		ticks->numbers[ticks->count++] = 0;
-	*all = cpus.count == cpus.allowed;
 }
 
 void ticks_read(struct instance *instance, const struct moment *now, struct ticks *ticks)
 {
 	struct instance_state *state = instance->state;
 	struct usage usage;
-	bool all;
 	ticks->uptime = times_uptime(instance, now) / NANOSECONDS_PER_TICK;
-	choose_cpus(instance, ticks, &all);
+	choose_cpus(instance, ticks);
 	pthread_mutex_lock(&instance->lock);
 	if (ticks->uptime > state->told_at) {
 		pthread_mutex_unlock(&instance->lock);
 		read_usage(instance, &usage);
 		pthread_mutex_lock(&instance->lock);
 		if (ticks->uptime > state->told_at)
-			tell_usage(instance, &usage, ticks, all);
+			tell_usage(instance, &usage, ticks);
 	}
 	if (state->told_at > ticks->uptime) /* another thread was faster */
 		ticks->uptime = state->told_at;

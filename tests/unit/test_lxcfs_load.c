@@ -280,6 +280,10 @@ static void test_numbers(void **state)
 	write_text(&recorded, "proc/102/stat",
 		   "102 (x) S 1 1 1 1 1 1 1 1 1 1 1 1 1 1 20 0 1 0 100001 1 1\n");
 	expect_numbers(&recorded, "310", 310, 32310);
+	/* It exited; one that was there before is the newest of those that are left. */
+	write_text(&recorded, "proc/102/stat",
+		   "102 (x) S 1 1 1 1 1 1 1 1 1 1 1 1 1 1 20 0 1 0 99999 1 1\n");
+	expect_numbers(&recorded, "305", 310, 32310);
 	recorded_close(&recorded);
 }
 
