@@ -110,7 +110,6 @@ static void take_group(struct walk *walk, int directory)
 			take_chunk(walk, text, &tail);
 		}
 	} while (length >= HALF_A_PAGE);
-	take_chunk(walk, "\n", &tail);
 }
 
 /* getdents64(2), not readdir(3), which allocates. */
