@@ -75,6 +75,7 @@ static void test_no_controllers(void **state)
 	cleanup_free char *path =
 		memory_printf("%s/sys/fs/cgroup/sysct/one/io.stat", recorded.directory);
 	assert_int_equal(unlink(path), 0);
+	write_text(&recorded, "sys/dev/block/8:0/uevent", "DEVNAME=sda\n");
 	cleanup_free char *disks = recorded_file(&recorded, "proc/diskstats", 0);
 	assert_string_equal(disks, "");
 	recorded_close(&recorded);
