@@ -144,8 +144,9 @@ static unsigned read_nspid(struct walk *walk, uint64_t tid, unsigned *column)
 		return 0;
 	const char *at = strstr(text, "\nNSpid:");
 	unsigned found = 0;
-	for (at = at ? at + strlen("\nNSpid:") : "";
-	     *at == '\t' && (*column == 0 || found < *column); found++)
+	if (!at)
+		return 0;
+	for (at += strlen("\nNSpid:"); *at == '\t' && (*column == 0 || found < *column); found++)
 		number = source_number(at + 1, &at);
 	if (*column == 0)
 		*column = found;
