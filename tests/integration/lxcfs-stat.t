@@ -99,8 +99,8 @@ is "$(inside uptime | sed 's/.*up  *0 min.*/ok/')" ok "uptime"
 
 # ---- a loop ----
 
-inside sh -c 'while :; do :; done' &
-disown
+# Before others, so that it gets what there is and tools measure the same in windows that are not quite the same.
+inside nice -n -15 sh -c 'while :; do :; done' 2>/dev/null &
 sleep 1
 agrees top 2 idle_top
 agrees vmstat 2 idle_vmstat
