@@ -391,6 +391,9 @@ static void test_huge(void **state)
 	recorded_write(&recorded, "sys/fs/cgroup/cpuacct/sysct/one/cpuacct.usage_all", usage,
 		       length);
 	write_text(&recorded, "sys/fs/cgroup/cpuset/sysct/one/cpuset.effective_cpus", "0-1100\n");
+	/* As many ticks as the processors have together. */
+	write_text(&recorded, "sys/fs/cgroup/unified/sysct/one/cpu.stat",
+		   "usage_usec 5237760000\nuser_usec 5237760000\nsystem_usec 0\n");
 	write_text(&recorded, "sys/devices/system/cpu/possible", "0-8191\n");
 	host_close(&recorded.host);
 	instance_unref(recorded.instance);
