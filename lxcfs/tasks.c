@@ -125,8 +125,9 @@ static void take_tree(struct walk *walk, int directory, int depth)
 			const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
 			at += entry->d_reclen;
 			if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
-			    walk->directories++ == MOST_DIRECTORIES)
+			    walk->directories == MOST_DIRECTORIES)
 				continue;
+			walk->directories++;
 			cleanup_close int below =
 				openat(directory, entry->d_name,
 				       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -346,6 +346,23 @@ static void test_many(void **state)
 	recorded_close(&recorded);
 }
 
+/* Who makes groups without end does not keep the file server busy without end. */
+static void test_many_groups(void **state)
+{
+	(void)state;
+	struct recorded recorded;
+	struct tasks tasks;
+	char path[96];
+	open_just_started(&recorded);
+	for (int i = 0; i < 2500; i++) {
+		snprintf(path, sizeof(path), "sys/fs/cgroup/sysct/one/a/%d/cgroup.threads", i);
+		write_text(&recorded, path, "102\n");
+	}
+	tasks_read(recorded.instance, 0, &tasks);
+	assert_in_range(tasks.count, 1900, 2003);
+	recorded_close(&recorded);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -361,6 +378,7 @@ int main(void)
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_switches),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_many_groups),
 	};
 	return cmocka_run_group_tests_name("lxcfs_load", tests, NULL, NULL);
 }
