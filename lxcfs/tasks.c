@@ -110,7 +110,6 @@ static void take_group(struct walk *walk, int directory)
 			take_chunk(walk, text, &tail);
 		}
 	} while (length >= HALF_A_PAGE);
-	take_chunk(walk, "\n", &tail);
 }
 
 /* getdents64(2), not readdir(3), which allocates. */
@@ -126,8 +125,9 @@ static void take_tree(struct walk *walk, int directory, int depth)
 			const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
 			at += entry->d_reclen;
 			if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
-			    walk->directories++ == MOST_DIRECTORIES)
+			    walk->directories == MOST_DIRECTORIES)
 				continue;
+			walk->directories++;
 			cleanup_close int below =
 				openat(directory, entry->d_name,
 				       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -145,8 +145,9 @@ static unsigned read_nspid(struct walk *walk, uint64_t tid, unsigned *column)
 		return 0;
 	const char *at = strstr(text, "\nNSpid:");
 	unsigned found = 0;
-	for (at = at ? at + strlen("\nNSpid:") : "";
-	     *at == '\t' && (*column == 0 || found < *column); found++)
+	if (!at)
+		return 0;
+	for (at += strlen("\nNSpid:"); *at == '\t' && (*column == 0 || found < *column); found++)
 		number = source_number(at + 1, &at);
 	if (*column == 0)
 		*column = found;

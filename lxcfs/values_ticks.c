@@ -95,32 +95,33 @@ static uint64_t tell(struct update *update, unsigned at, enum tick_kind kind, ui
 	return told;
 }
 
-/* Tells each processor its own figures; what does not fit and what others used goes to the pool. */
-static void tell_each(struct update *update, const struct usage *usage, unsigned cpus, bool own,
-		      uint64_t nice)
+/*
+ * Tells each processor its part of what is in the pool. Figures of processors are counted by the clock tick, and only
+ * their proportions are used: cpu.stat is exact, and what proc/uptime and loads are made of.
+ */
+static void tell_each(struct update *update, const struct usage *usage, unsigned cpus)
 {
 	struct instance_state *state = update->state;
 	const struct ticks *ticks = update->ticks;
-	uint64_t user = 0, new[STATE_MAX_CPUS][2];
+	uint64_t new[STATE_MAX_CPUS][2], all[2] = {0};
 	for (unsigned number = 0; number < cpus; number++) {
 		uint64_t *seen = state->processors[number].seen;
 		new[number][0] = take_new(&seen[0], usage->processors[number].user);
 		new[number][1] = take_new(&seen[1], usage->processors[number].system);
-		user += new[number][0];
+		all[0] += new[number][0];
+		all[1] += new[number][1];
 	}
-	nice = lower(nice, user);
-	state->seen[TICKS_NICE] += nice;
-	for (unsigned number = 0, at = 0; number < cpus; number++) {
-		uint64_t share = user ? new[number][0] * nice / user : 0;
-		uint64_t parts[] = {new[number][0] - share, share, new[number][1]};
-		bool mine = at < ticks->count && ticks->numbers[at] == number;
-		user -= new[number][0];
-		nice -= share;
-		for (int kind = 0; kind < TICKS_BUSY_KINDS; kind++)
-			update->pool[kind] +=
-				parts[kind] -
-				(mine && own ? tell(update, at, kind, parts[kind]) : 0);
-		at += mine;
+	for (int kind = 0; kind < TICKS_BUSY_KINDS; kind++) {
+		int column = kind == TICKS_SYSTEM;
+		uint64_t rest = update->pool[kind], of = all[column];
+		for (unsigned number = 0, at = 0; number < cpus; number++) {
+			uint64_t share = of ? rest * new[number][column] / of : 0;
+			bool mine = at < ticks->count && ticks->numbers[at] == number;
+			if (mine)
+				update->pool[kind] -= tell(update, at++, kind, share);
+			rest -= share;
+			of -= new[number][column];
+		}
 	}
 }
 
@@ -142,26 +143,30 @@ static void spread(struct update *update, enum tick_kind kind)
 	}
 }
 
+static void take_pool(struct update *update, const struct usage *usage)
+{
+	struct instance_state *state = update->state;
+	uint64_t user = take_new(&state->seen[TICKS_USER], usage->user);
+	uint64_t nice = usage->nice - lower(state->seen[TICKS_NICE], usage->nice);
+	nice = lower(nice, user); /* they are not counted in the same way */
+	state->seen[TICKS_NICE] += nice;
+	memcpy(update->pool, state->pending, sizeof(update->pool));
+	update->pool[TICKS_USER] += user - nice;
+	update->pool[TICKS_NICE] += nice;
+	update->pool[TICKS_SYSTEM] += take_new(&state->seen[TICKS_SYSTEM], usage->system);
+}
+
 /* Brings what was told up to ticks->uptime; the lock is held. */
 static void tell_usage(struct instance *instance, const struct usage *usage,
-		       const struct ticks *ticks, bool own)
+		       const struct ticks *ticks)
 {
 	struct instance_state *state = instance->state;
 	struct update update = {.state = state, .ticks = ticks};
 	unsigned cpus = state_cpus(instance);
 	find_room(&update, cpus);
-	memcpy(update.pool, state->pending, sizeof(update.pool));
-	uint64_t nice = usage->nice - lower(state->seen[TICKS_NICE], usage->nice);
-	if (usage->each) {
-		tell_each(&update, usage, cpus, own, nice);
-	} else {
-		uint64_t user = take_new(&state->seen[TICKS_USER], usage->user);
-		nice = lower(nice, user);
-		state->seen[TICKS_NICE] += nice;
-		update.pool[TICKS_USER] += user - nice;
-		update.pool[TICKS_NICE] += nice;
-		update.pool[TICKS_SYSTEM] += take_new(&state->seen[TICKS_SYSTEM], usage->system);
-	}
+	take_pool(&update, usage);
+	if (usage->each)
+		tell_each(&update, usage, cpus);
 	uint64_t most = (uint64_t)ticks->count * MOST_PENDING;
 	for (int kind = 0; kind < TICKS_BUSY_KINDS; kind++) {
 		spread(&update, kind);
@@ -173,7 +178,7 @@ static void tell_usage(struct instance *instance, const struct usage *usage,
 	state->told_at = ticks->uptime;
 }
 
-static void choose_cpus(struct instance *instance, struct ticks *ticks, bool *all)
+static void choose_cpus(struct instance *instance, struct ticks *ticks)
 {
 	struct cpus cpus;
 	unsigned most = state_cpus(instance);
@@ -184,23 +189,21 @@ static void choose_cpus(struct instance *instance, struct ticks *ticks, bool *al
 		ticks->numbers[ticks->count++] = number;
 	if (ticks->count == 0) /* beyond what is remembered */
 		ticks->numbers[ticks->count++] = 0;
-	*all = cpus.count == cpus.allowed;
 }
 
 void ticks_read(struct instance *instance, const struct moment *now, struct ticks *ticks)
 {
 	struct instance_state *state = instance->state;
 	struct usage usage;
-	bool all;
 	ticks->uptime = times_uptime(instance, now) / NANOSECONDS_PER_TICK;
-	choose_cpus(instance, ticks, &all);
+	choose_cpus(instance, ticks);
 	pthread_mutex_lock(&instance->lock);
 	if (ticks->uptime > state->told_at) {
 		pthread_mutex_unlock(&instance->lock);
 		read_usage(instance, &usage);
 		pthread_mutex_lock(&instance->lock);
 		if (ticks->uptime > state->told_at)
-			tell_usage(instance, &usage, ticks, all);
+			tell_usage(instance, &usage, ticks);
 	}
 	if (state->told_at > ticks->uptime) /* another thread was faster */
 		ticks->uptime = state->told_at;

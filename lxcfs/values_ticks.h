@@ -2,9 +2,9 @@
  * Processor time of an instance as proc/stat tells it: ticks (USER_HZ, hundredths of a second) of each of its
  * processors, which add up to its uptime. What was told is in its state and only grows, whoever serves the files.
  *
- * v1 has figures of each processor. v2 has totals, which its processors share evenly, as they do on v1 when a quota
- * shows fewer processors than it may run on. What was used beyond the time that passed (a quota is used up in bursts,
- * the kernel's figures lag) is told a little later.
+ * How much was used is the total of cpu.stat; where v1 has figures of each processor, each that is shown gets its part.
+ * What is nobody's (all of it on v2; use of those that a quota hides) they share evenly as far as there is room. What
+ * was used beyond the time that passed (a quota is used up in bursts, the kernel's figures lag) is told a little later.
  *
  * A processor that comes later counts from then on; one that goes stands still and stays in the sum. So the kernel
  * does it with processors that are switched off, and so tools show the right percentages when limits change.

@@ -75,6 +75,7 @@ static void test_no_controllers(void **state)
 	cleanup_free char *path =
 		memory_printf("%s/sys/fs/cgroup/sysct/one/io.stat", recorded.directory);
 	assert_int_equal(unlink(path), 0);
+	write_text(&recorded, "sys/dev/block/8:0/uevent", "DEVNAME=sda\n");
 	cleanup_free char *disks = recorded_file(&recorded, "proc/diskstats", 0);
 	assert_string_equal(disks, "");
 	recorded_close(&recorded);
@@ -94,6 +95,13 @@ static void test_renamed_device(void **state)
 	recorded.host.fixed.boottime += 11 * SECOND;
 	cleanup_free char *later = recorded_file(&recorded, "proc/diskstats", 0);
 	assert_non_null(strstr(later, " vdz "));
+	write_text(&recorded, "sys/dev/block/254:64/uevent", "DEVNAME=vde\n");
+	write_text(&recorded, "sys/fs/cgroup/sysct/one/io.stat",
+		   "254:0 rbytes=512 rios=1\n254:64 rbytes=512 rios=1\n");
+	cleanup_free char *both = recorded_file(&recorded, "proc/diskstats", 0);
+	assert_non_null(strstr(both, "   0 vdz "));
+	assert_non_null(strstr(both, "  64 vde "));
+	write_text(&recorded, "sys/dev/block/254:64/uevent", "");
 	write_text(&recorded, "sys/dev/block/254:0/uevent", "");
 	recorded.host.fixed.boottime += 11 * SECOND;
 	cleanup_free char *gone = recorded_file(&recorded, "proc/diskstats", 0);
@@ -190,14 +198,16 @@ static void test_gap(void **state)
 	assert_true(fabs(got[1] - continuous(0, 1.5, 600, 300)) < 0.05);
 	assert_true(fabs(got[2] - continuous(0, 1.5, 600, 900)) < 0.05);
 	/* And once asked it goes on for some minutes, then it costs nothing. */
-	uint64_t before = recorded.state->load.looked_at;
+	struct load_state *load = &recorded.state->load;
+	assert_int_equal((load->averaged_at - recorded.instance->start) % LOAD_PERIOD, 0);
+	uint64_t before = load->looked_at;
 	pass(&recorded, 10 * SECOND);
-	assert_true(recorded.state->load.looked_at > before);
-	before = recorded.state->load.looked_at;
+	assert_true(load->looked_at > before);
+	before = load->looked_at;
 	pass(&recorded, SECOND);
-	assert_true(recorded.state->load.looked_at == before);
+	assert_true(load->looked_at == before);
 	pass(&recorded, 400 * SECOND);
-	assert_true(recorded.state->load.looked_at == before);
+	assert_true(load->looked_at == before);
 	recorded_close(&recorded);
 }
 
@@ -256,7 +266,7 @@ static void expect_numbers(struct recorded *recorded, const char *task, unsigned
 	char path[64], text[64];
 	struct load load;
 	snprintf(path, sizeof(path), "proc/102/status");
-	snprintf(text, sizeof(text), "Name:\tx\nNSpid:\t102\t%s\n", task);
+	snprintf(text, sizeof(text), "Name:\tx\nNSpid:\t102%s%s\n", *task ? "\t" : "", task);
 	write_text(recorded, path, text);
 	recorded->host.fixed.boottime += 60 * SECOND;
 	load_read(recorded->instance, recorded->host.fixed.boottime, &load);
@@ -280,6 +290,14 @@ static void test_numbers(void **state)
 	write_text(&recorded, "proc/102/stat",
 		   "102 (x) S 1 1 1 1 1 1 1 1 1 1 1 1 1 1 20 0 1 0 100001 1 1\n");
 	expect_numbers(&recorded, "310", 310, 32310);
+	/* It exited; one that was there before is the newest of those that are left. */
+	write_text(&recorded, "proc/102/stat",
+		   "102 (x) S 1 1 1 1 1 1 1 1 1 1 1 1 1 1 20 0 1 0 99999 1 1\n");
+	expect_numbers(&recorded, "305", 310, 32310);
+	/* The newest one is the manager's, which is in the control group, but not in the pid namespace. */
+	write_text(&recorded, "proc/102/stat",
+		   "102 (x) S 1 1 1 1 1 1 1 1 1 1 1 1 1 1 20 0 1 0 100002 1 1\n");
+	expect_numbers(&recorded, "", 310, 32310);
 	recorded_close(&recorded);
 }
 
@@ -305,7 +323,7 @@ static void test_switches(void **state)
 	recorded_close(&recorded);
 }
 
-/* Ten thousand tasks, of which a part is looked at: a third of them runs, whatever part it is. */
+/* Ten thousand tasks, of which a part is looked at: a third of the second half runs, whatever part it is. */
 static void test_many(void **state)
 {
 	(void)state;
@@ -317,14 +335,31 @@ static void test_many(void **state)
 	size_t length = 0;
 	for (int i = 0; i < MANY; i++) {
 		length += (size_t)sprintf(list + length, "%d\n", 1000 + i);
-		set_state(&recorded, 1000 + i, i % 3 ? 'S' : 'R');
+		set_state(&recorded, 1000 + i, i < MANY / 2 || i % 3 ? 'S' : 'R');
 	}
 	recorded_write(&recorded, "sys/fs/cgroup/sysct/one/system.slice/cgroup.threads", list,
 		       length);
 	write_text(&recorded, "sys/fs/cgroup/sysct/one/pids.current", "10003\n");
 	tasks_read(recorded.instance, 0, &tasks);
 	assert_int_equal(tasks.count, MANY + 3);
-	assert_in_range(tasks.running, MANY / 3 - 400, MANY / 3 + 400);
+	assert_in_range(tasks.running, MANY / 6 - 300, MANY / 6 + 300);
+	recorded_close(&recorded);
+}
+
+/* Who makes groups without end does not keep the file server busy without end. */
+static void test_many_groups(void **state)
+{
+	(void)state;
+	struct recorded recorded;
+	struct tasks tasks;
+	char path[96];
+	open_just_started(&recorded);
+	for (int i = 0; i < 2500; i++) {
+		snprintf(path, sizeof(path), "sys/fs/cgroup/sysct/one/a/%d/cgroup.threads", i);
+		write_text(&recorded, path, "102\n");
+	}
+	tasks_read(recorded.instance, 0, &tasks);
+	assert_in_range(tasks.count, 1900, 2003);
 	recorded_close(&recorded);
 }
 
@@ -343,6 +378,7 @@ int main(void)
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_switches),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_many_groups),
 	};
 	return cmocka_run_group_tests_name("lxcfs_load", tests, NULL, NULL);
 }

@@ -142,6 +142,14 @@ static uint64_t busy(const struct told *told)
 	return told->sum[0] + told->sum[1] + told->sum[2];
 }
 
+static uint64_t total_of(const struct told *told, int cpu)
+{
+	uint64_t total = 0;
+	for (int kind = 0; kind < KINDS; kind++)
+		total += told->cpus[cpu][kind];
+	return total;
+}
+
 /* What is told is what was used: all of it but for what is a little late. */
 static void check_use(const struct machine *machine, const struct told *told, bool changed)
 {
@@ -151,9 +159,7 @@ static void check_use(const struct machine *machine, const struct told *told, bo
 	assert_true(told->sum[1] <= machine->nice / TICK);
 	assert_int_equal(told->idle, told->sum[3]);
 	for (int cpu = 0; cpu < CPUS; cpu++) {
-		uint64_t total = 0;
-		for (int kind = 0; kind < KINDS; kind++)
-			total += told->cpus[cpu][kind];
+		uint64_t total = total_of(told, cpu);
 		assert_true(total <= told->uptime);
 		if (!changed)
 			assert_int_equal(total, told->shown[cpu] ? told->uptime : 0);
@@ -293,6 +299,66 @@ static void test_each(void **state)
 	recorded_close(&machine.recorded);
 }
 
+/* A thread that is late with older figures than another one has told changes nothing. */
+static void test_late(void **state)
+{
+	(void)state;
+	struct machine machine;
+	struct told last, told;
+	machine_open(&machine, true);
+	live(&machine, UINT64_C(10000000000), 50);
+	read_told(&machine.recorded, &last);
+	machine.recorded.host.fixed.boottime -= 400000000;
+	read_told(&machine.recorded, &told);
+	assert_memory_equal(&told, &last, sizeof(told));
+	machine.recorded.host.fixed.boottime += 1400000000;
+	machine.used[0][0] -= 1000000000;
+	write_usage(&machine);
+	read_told(&machine.recorded, &told);
+	check_after(&last, &told);
+	assert_int_equal(busy(&told), busy(&last));
+	recorded_close(&machine.recorded);
+}
+
+/* Killed before the last of what was told was noted: the next one tells the rest, and not that part again. */
+static void test_half_told(void **state)
+{
+	(void)state;
+	struct machine machine;
+	struct told last, told;
+	machine_open(&machine, true);
+	live(&machine, UINT64_C(10000000000), 50);
+	read_told(&machine.recorded, &last);
+	uint64_t before = machine.recorded.state->told_at;
+	live(&machine, UINT64_C(3000000000), 50);
+	read_told(&machine.recorded, &last);
+	machine.recorded.state->told_at = before;
+	machine.recorded.state->processors[1].told[TICKS_IDLE] -= 100;
+	live(&machine, UINT64_C(1000000000), 50);
+	read_told(&machine.recorded, &told);
+	for (int cpu = 0; cpu < 4; cpu++)
+		assert_int_equal(total_of(&told, cpu), told.uptime);
+	recorded_close(&machine.recorded);
+}
+
+/* A tick at a time is not always the same processor's. */
+static void test_even(void **state)
+{
+	(void)state;
+	struct machine machine;
+	struct told told;
+	machine_open(&machine, true);
+	for (int i = 0; i < 400; i++) {
+		machine.recorded.host.fixed.boottime += UINT64_C(50000000);
+		machine.used[0][0] += 10000000;
+		write_usage(&machine);
+		read_told(&machine.recorded, &told);
+	}
+	for (int cpu = 0; cpu < 4; cpu++)
+		assert_in_range(told.cpus[cpu][0], 95, 105);
+	recorded_close(&machine.recorded);
+}
+
 /* When the clock is set the start moves; when it is slewed it does not jump by a second. */
 static void test_start(void **state)
 {
@@ -324,7 +390,10 @@ static void test_huge(void **state)
 		length += (size_t)sprintf(usage + length, "%d %d0000000 9999999\n", cpu, cpu);
 	recorded_write(&recorded, "sys/fs/cgroup/cpuacct/sysct/one/cpuacct.usage_all", usage,
 		       length);
-	write_text(&recorded, "sys/fs/cgroup/cpuset/sysct/one/cpuset.effective_cpus", "0-1023\n");
+	write_text(&recorded, "sys/fs/cgroup/cpuset/sysct/one/cpuset.effective_cpus", "0-1100\n");
+	/* As many ticks as the processors have together. */
+	write_text(&recorded, "sys/fs/cgroup/unified/sysct/one/cpu.stat",
+		   "usage_usec 5237760000\nuser_usec 5237760000\nsystem_usec 0\n");
 	write_text(&recorded, "sys/devices/system/cpu/possible", "0-8191\n");
 	host_close(&recorded.host);
 	instance_unref(recorded.instance);
@@ -354,8 +423,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole_files), cmocka_unit_test(test_random),
 		cmocka_unit_test(test_percentages), cmocka_unit_test(test_lowered),
-		cmocka_unit_test(test_each),	    cmocka_unit_test(test_start),
-		cmocka_unit_test(test_huge),
+		cmocka_unit_test(test_each),	    cmocka_unit_test(test_late),
+		cmocka_unit_test(test_half_told),   cmocka_unit_test(test_even),
+		cmocka_unit_test(test_start),	    cmocka_unit_test(test_huge),
 	};
 	return cmocka_run_group_tests_name("lxcfs_stat", tests, NULL, NULL);
 }
