@@ -167,6 +167,7 @@ killed() {
 ok -n "all of it is killed" wait_until 5 killed
 ok -n "sysinfo is the kernel's then" box uptime
 fails -n "its files are gone" box cat /proc/meminfo
+like "$(sysct info)" 'lxcfs: .?absent.* has died' "info tells"
 ok -n "the next instance" sysct launch busybox late -c limits.memory=32MiB
 is "$(sysct exec late -- cat /proc/meminfo | value MemTotal)" 32768 "has a server again"
 ok -n "and another after its restart" sysct restart --force box
