@@ -240,6 +240,35 @@ static int read_start(struct instance *instance)
 	return 0;
 }
 
+/* What is added to the clock that counts from the boot ("boottime SECONDS NANOSECONDS"), ns. */
+static int64_t read_clock_offset(const struct host *host, const char *process)
+{
+	char path[64], name[16];
+	long long seconds, nanoseconds;
+	snprintf(path, sizeof(path), "%s/timens_offsets", process);
+	cleanup_free char *text = file_try_read_at(host->proc, path);
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (sscanf(line, "%15s %lld %lld", name, &seconds, &nanoseconds) == 3 &&
+		    strcmp(name, "boottime") == 0)
+			return seconds * 1000000000 + nanoseconds;
+	}
+	return 0;
+}
+
+/*
+ * In a time namespace (time_namespaces(7)) start times of processes and sysinfo(2) count from its beginning, which ps(1)
+ * compares with /proc/uptime. A container that has none of its own is as old as its first process.
+ */
+static void read_clock_start(struct instance *instance)
+{
+	char process[24];
+	snprintf(process, sizeof(process), "%d", (int)instance->init);
+	int64_t offset = read_clock_offset(instance->host, process) -
+			 read_clock_offset(instance->host, "self");
+	instance->clock_start = offset ? -offset : (int64_t)instance->start;
+}
+
 struct instance *instance_open(struct host *host, pid_t init, uint64_t process_ids,
 			       struct instance_state *state)
 {
@@ -260,6 +289,7 @@ struct instance *instance_open(struct host *host, pid_t init, uint64_t process_i
 		instance_unref(instance);
 		return NULL;
 	}
+	read_clock_start(instance);
 	return instance;
 }
 

@@ -52,10 +52,11 @@ struct group {
 
 struct instance {
 	struct host *host;
-	uint64_t process_ids;		       /* inode of its pid namespace */
-	pid_t init;			       /* its first process, as we see it */
-	int init_pidfd;			       /* -1 in unit tests */
-	uint64_t start;			       /* of its first process, ns since the host's boot */
+	uint64_t process_ids; /* inode of its pid namespace */
+	pid_t init;	      /* its first process, as we see it */
+	int init_pidfd;	      /* -1 in unit tests */
+	uint64_t start;	      /* of its first process, ns since the host's boot */
+	int64_t clock_start; /* when its clocks began, the same: those of its time namespace, or @start */
 	struct group groups[CONTROLLER_COUNT]; /* on v2 all use [CONTROLLER_UNIFIED] */
 	struct source files[GROUP_FILE_COUNT];
 	struct source limits[GROUP_FILE_COUNT][INSTANCE_MAX_LEVELS]; /* levels above the first */

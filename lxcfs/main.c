@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -215,6 +216,7 @@ int main(int argc, char **argv)
 	struct inheritance inheritance;
 	pid_t parent;
 	log_open(LOG_LEVEL_INFO);
+	prctl(PR_SET_NAME, "sysct-lxcfs", 0, 0, 0); /* not "exe", as which it executes itself */
 	if (argc > 1 && strcmp(argv[1], "--work") == 0 &&
 	    arguments_parse(argc, argv, &inheritance, &parent))
 		return work(&inheritance, parent);

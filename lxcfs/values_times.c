@@ -6,7 +6,8 @@ enum { NANOSECONDS_PER_SECOND = 1000000000, USAGE_BYTES = 65536 };
 
 uint64_t times_uptime(const struct instance *instance, const struct moment *now)
 {
-	return now->boottime > instance->start ? now->boottime - instance->start : 0;
+	int64_t uptime = (int64_t)now->boottime - instance->clock_start;
+	return uptime > 0 ? (uint64_t)uptime : 0;
 }
 
 uint64_t times_started(struct instance *instance, const struct moment *now)
@@ -19,7 +20,7 @@ uint64_t times_started(struct instance *instance, const struct moment *now)
 		state->boot = boot;
 	boot = state->boot;
 	pthread_mutex_unlock(&instance->lock);
-	return (boot + instance->start) / NANOSECONDS_PER_SECOND;
+	return (boot + (uint64_t)instance->clock_start) / NANOSECONDS_PER_SECOND;
 }
 
 bool times_read_each(struct instance *instance, struct processor_times *processors, unsigned count)

@@ -24,11 +24,11 @@ struct processor_times {
  */
 bool times_read_each(struct instance *instance, struct processor_times *processors, unsigned count);
 
-/* Since its first process started. */
+/* Since its clocks began: as its first process started, or in its time namespace. */
 uint64_t times_uptime(const struct instance *instance, const struct moment *now);
 
 /**
- * times_started - when its first process started, in seconds since the epoch.
+ * times_started - when its clocks began, in seconds since the epoch.
  * The two clocks are never read at the same moment; the difference is taken anew only when somebody set one of
  * them, so that this does not jump by a second now and then.
  */

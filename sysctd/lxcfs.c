@@ -319,6 +319,9 @@ char *lxcfs_problem(struct lxcfs *lxcfs)
 	pthread_mutex_lock(&lxcfs->lock);
 	if (lxcfs->problem)
 		problem = memory_strdup(lxcfs->problem);
+	else if (!is_alive(lxcfs))
+		problem = memory_strdup(PROGRAM
+					" has died; the next start of an instance starts it again");
 	pthread_mutex_unlock(&lxcfs->lock);
 	return problem;
 }

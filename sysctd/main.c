@@ -176,8 +176,11 @@ static int prepare_cgroups(struct server *server, struct error **error)
 static int prepare_host(struct server *server, struct error **error)
 {
 	server->seccomp = memory_printf("%s/seccomp.bpf", server->paths.run);
+	server->seccomp_ask = memory_printf("%s/seccomp-sysinfo.bpf", server->paths.run);
 	host_raise_limits();
-	if (prepare_cgroups(server, error) < 0 || seccomp_filter_write(server->seccomp, error) < 0)
+	if (prepare_cgroups(server, error) < 0 ||
+	    seccomp_filter_write(server->seccomp, false, error) < 0 ||
+	    seccomp_filter_write(server->seccomp_ask, true, error) < 0)
 		return -1;
 	return host_read_id_pool(&server->ids, error);
 }
@@ -347,5 +350,6 @@ int main(int argc, char **argv)
 	free(server.libexec);
 	free(server.templates);
 	free(server.seccomp);
+	free(server.seccomp_ask);
 	return 0;
 }

@@ -31,6 +31,7 @@ struct server {
 	char *libexec;	    /* directory of our own programs (sysct-monitor, sysct-unpack) */
 	char *templates;    /* directory of the templates that come with sysct */
 	char *seccomp;	    /* file with the compiled default filter */
+	char *seccomp_ask;  /* the same, where sysinfo(2) is answered by the monitor */
 	struct db *db;
 	struct event_hub *events;
 	struct operation_manager *operations;

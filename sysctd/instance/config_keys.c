@@ -174,6 +174,12 @@ static const struct config_key table[] = {
 	 "Whether the instance has an id range that it shares with no other. Only `true`."},
 	{"security.privileged", CONFIG_TYPE_BOOL, ANYWHERE, false, false, "false",
 	 validate_privileged, "Whether the instance's root is the host's. Only `false`."},
+	{"security.syscalls.intercept.sysinfo", CONFIG_TYPE_BOOL, ANYWHERE, false, false, "false",
+	 validate_bool,
+	 "`true`: sysinfo(2) tells the instance's memory, load and processes, as its /proc does "
+	 "(busybox's free and uptime ask it), and not the host's. A container engine in the "
+	 "instance "
+	 "cannot answer system calls of its own containers then."},
 	{"snapshots.expiry", CONFIG_TYPE_STRING, ANYWHERE, true, false, NULL, snapshot_check_key,
 	 "How long new snapshots are kept: `30M`, `2H`, `3d`, `4w`, `5m`, `6y`, or several of "
 	 "these. "

@@ -207,10 +207,15 @@ static json_t *make_extension(struct instance *instance, const json_t *config, j
 		json_decref(rootfs);
 		return NULL;
 	}
-	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:o*}", "name", instance->name,
+	json_t *lxcfs = lxcfs_spec(server->lxcfs);
+	bool ask = false;
+	bool_parse(config_get(config, "security.syscalls.intercept.sysinfo"), &ask, NULL);
+	ask = ask && lxcfs;
+	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:i, s:o, s:o*}", "name", instance->name,
 			 "cgroup_base", server->paths.cgroup, "console_log", console, "seccomp",
-			 server->seccomp, "stop_signal", instance_stop_signal(config), "rootfs",
-			 rootfs, "lxcfs", lxcfs_spec(server->lxcfs));
+			 ask ? server->seccomp_ask : server->seccomp, "seccomp_listener", ask,
+			 "stop_signal", instance_stop_signal(config), "rootfs", rootfs, "lxcfs",
+			 lxcfs);
 }
 
 static json_t *make_rootfs(struct instance *instance, const struct instance_row *row,

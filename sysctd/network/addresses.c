@@ -253,9 +253,10 @@ void nics_note(struct server *server, const struct instance_row *row)
 	json_t *value;
 	networks_hold(server);
 	json_object_foreach (row->config, key, value) {
-		const char *text = json_string_value(value), *dot = strchr(key + 9, '.');
+		const char *text = json_string_value(value);
+		const char *dot = strncmp(key, "volatile.", 9) == 0 ? strchr(key + 9, '.') : NULL;
 		struct address address;
-		if (strncmp(key, "volatile.", 9) != 0 || !dot)
+		if (!dot)
 			continue;
 		cleanup_free char *owner =
 			memory_printf("%s %.*s", row->uuid, (int)(dot - key - 9), key + 9);

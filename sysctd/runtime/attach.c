@@ -139,7 +139,8 @@ static int prepare(const struct attach_target *target, const json_t *request, bo
 	privileges_reset_process();
 	if (privileges_set_rlimits(target->spec, 0, error) < 0 ||
 	    privileges_drop_capabilities(target->spec, error) < 0 ||
-	    privileges_apply_seccomp(target->filter->bytes, target->filter->length, error) < 0 ||
+	    privileges_apply_seccomp(target->spec, target->filter->bytes, target->filter->length,
+				     SYNC_FD, error) < 0 ||
 	    become_user(request, &user, error) < 0 || change_directory(request, &user, error) < 0)
 		return -1;
 	environ = attach_user_environment(request, &user);

@@ -22,8 +22,9 @@ struct attach_target {
  * "group": number or name, "interactive": bool, "width": n, "height": n}.
  * @stdio: three descriptors for it, or NULL when interactive: then it gets a
  * pty of the instance's own devpts.
- * @pidfd, @sync: on success the caller's. On @sync comes one message or the end
+ * @pidfd, @sync: on success the caller's. On @sync come messages until the end
  * of file when the command has been executed: {"pty": true} with the master,
+ * {"listener": true} with that of the seccomp filter,
  * or {"error": ..., "status": 126 or 127} when it could not be.
  * Returns the pid, or -1.
  */

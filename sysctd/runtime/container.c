@@ -183,14 +183,14 @@ static int take_console(struct error **error)
 	return 0;
 }
 
-static int run_init(const struct spec *spec, const struct container_filter *filter,
+static int run_init(const struct spec *spec, const struct container_filter *filter, int sync,
 		    struct error **error)
 {
 	cleanup_free char **arguments = spec_strings(json_object_get(spec->process, "args"));
 	cleanup_free char **environment = spec_strings(json_object_get(spec->process, "env"));
 	privileges_reset_process();
 	if (take_console(error) < 0 || privileges_drop_capabilities(spec, error) < 0 ||
-	    privileges_apply_seccomp(filter->bytes, filter->length, error) < 0)
+	    privileges_apply_seccomp(spec, filter->bytes, filter->length, sync, error) < 0)
 		return -1;
 	execve(arguments[0], arguments, environment);
 	return error_errno(error, errno, "running init %s of the instance", arguments[0]);
@@ -203,7 +203,7 @@ _Noreturn static void child(const struct spec *spec, const struct cgroup *cgroup
 	char go;
 	if (cgroup_enter_v1(cgroup, &error) == 0 && read(sync, &go, 1) == 1 &&
 	    make_world(spec, console, sync, &error) == 0)
-		run_init(spec, filter, &error);
+		run_init(spec, filter, sync, &error);
 	if (error) {
 		json_t *body = message_from_error(error);
 		message_send(sync, body, NULL, 0, NULL);
@@ -260,6 +260,8 @@ static int let_go(int sync, struct container *container, struct error **error)
 		if (message_check_error(answer.body, error) < 0)
 			return -1;
 		keep_disk(container, answer.body);
+		if (json_object_get(answer.body, "listener"))
+			container->listener = message_take_fd(&answer, 0);
 	}
 }
 
@@ -325,6 +327,7 @@ void container_end(struct container *container, const json_t *nics)
 	cleanup_close_fd(&container->network_namespace);
 	cleanup_close_fd(&container->pidfd);
 	cleanup_close_fd(&container->pid_namespace);
+	cleanup_close_fd(&container->listener);
 	for (size_t i = 0; i < container->disk_count; i++)
 		free(container->disks[i]);
 	free(container->disks);

@@ -13,6 +13,7 @@ struct container {
 	pid_t pid;
 	int pidfd;
 	int pid_namespace;     /* of the instance, for attached processes */
+	int listener;	       /* of system calls that its init's filter asks about, or -1 */
 	int network_namespace; /* to get interfaces of the host out of it in the end */
 	char **disks;	       /* the mark of each of spec->disks (disk_mark()), or NULL */
 	size_t disk_count;
@@ -20,7 +21,7 @@ struct container {
 
 #define CONTAINER_INIT                                                                             \
 	{                                                                                          \
-		-1, -1, -1, -1, NULL, 0                                                            \
+		-1, -1, -1, -1, -1, NULL, 0                                                        \
 	}
 
 /* What the host gives it. */

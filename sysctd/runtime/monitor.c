@@ -73,6 +73,8 @@ static int start_container(struct monitor *monitor, struct error **error)
 		return -1;
 	fault_point("monitor.started");
 	monitor_disks_started(monitor);
+	if (monitor->container.listener >= 0)
+		monitor_sysinfo_listen(monitor, steal_fd(&monitor->container.listener));
 	monitor->started_at = clock_nanoseconds(CLOCK_REALTIME);
 	monitor->boot_clock = clock_nanoseconds(CLOCK_MONOTONIC);
 	monitor->init = (struct event_source){monitor->container.pidfd, init_ended, monitor};
@@ -91,6 +93,7 @@ static void take_down(struct monitor *monitor)
 {
 	event_loop_remove(&monitor->loop, &monitor->init);
 	monitor->init.fd = -1;
+	monitor_sysinfo_end(monitor);
 	monitor_proxies_end(monitor);
 	monitor_disks_end(monitor);
 	json_t *nics = spec_read_nics(&monitor->spec, MONITOR_SPEC);

@@ -32,6 +32,7 @@ struct disk_change;
 struct monitor_client;
 struct monitor_disk;
 struct monitor_session;
+struct monitor_sysinfo;
 
 struct monitor {
 	struct event_loop loop;
@@ -50,6 +51,7 @@ struct monitor {
 	int quick_reboots;
 	struct monitor_client *clients;
 	struct monitor_session *sessions;
+	struct monitor_sysinfo *sysinfo; /* who may ask */
 	struct monitor_proxy *proxies;
 	struct monitor_client *proxy_client; /* waits for proxies to listen */
 	struct error *proxy_problem;	     /* why the first of them does not */
@@ -70,6 +72,12 @@ json_t *monitor_status(const struct monitor *monitor);
 /* monitor_session.c */
 void monitor_session_start(struct monitor *monitor, struct message *request);
 void monitor_sessions_end(struct monitor *monitor);
+
+/* monitor_sysinfo.c */
+
+/* Calls of sysinfo(2) that come from @listener (seccomp_unotify(2)), which is taken, are answered from now on. */
+void monitor_sysinfo_listen(struct monitor *monitor, int listener);
+void monitor_sysinfo_end(struct monitor *monitor);
 
 /* monitor_proxies.c */
 

@@ -72,6 +72,9 @@ static void read_sync(struct monitor_session *session)
 	    json_object_get(message.body, "error")) {
 		json_decref(session->failure);
 		session->failure = json_incref(message.body);
+	} else if (json_object_get(message.body, "listener")) {
+		monitor_sysinfo_listen(session->monitor, message_take_fd(&message, 0));
+		return;
 	} else if (message.body && message.fd_count == 1 && is_pty_master(message.fds[0])) {
 		tell(session->control.fd,
 		     json_pack("{s:b, s:i}", "started", 1, "pid", (int)session->pid),
@@ -105,7 +108,8 @@ static void process_ended(struct event_source *source, uint32_t events)
 	(void)events;
 	if (waitid(P_PIDFD, (id_t)source->fd, &info, WEXITED) < 0)
 		return;
-	read_sync(session);
+	while (session->sync.fd >= 0)
+		read_sync(session);
 	tell(session->control.fd, result_of(session, &info), -1);
 	session_free(session);
 }

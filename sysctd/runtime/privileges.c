@@ -18,6 +18,7 @@
 #include "cleanup.h"
 #include "file.h"
 #include "memory.h"
+#include "message.h"
 
 static unsigned long long kept_capabilities(const json_t *names, struct error **error)
 {
@@ -65,15 +66,30 @@ int privileges_load_seccomp(const struct spec *spec, void **filter, size_t *leng
 	return 0;
 }
 
-int privileges_apply_seccomp(const void *filter, size_t length, struct error **error)
+int privileges_apply_seccomp(const struct spec *spec, const void *filter, size_t length, int sync,
+			     struct error **error)
 {
 	if (!filter)
 		return 0;
 	struct sock_fprog program = {(unsigned short)(length / sizeof(struct sock_filter)),
 				     (struct sock_filter *)filter};
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+	/* Once the monitor is at work on a call, only death interrupts it: many signals must not ask it again and
+	 * again. */
+	unsigned int flags = spec->seccomp_listener ? SECCOMP_FILTER_FLAG_NEW_LISTENER |
+							      SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+						    : 0;
+	cleanup_close int listener =
+		(int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+	if (listener < 0)
 		return error_errno(error, errno, "installing the seccomp filter");
-	return 0;
+	if (!spec->seccomp_listener) {
+		listener = -1; /* it is 0 and no descriptor */
+		return 0;
+	}
+	json_t *body = json_pack("{s:b}", "listener", 1);
+	int sent = message_send(sync, body, &listener, 1, error);
+	json_decref(body);
+	return sent;
 }
 
 void privileges_reset_process(void)

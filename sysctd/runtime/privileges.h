@@ -15,8 +15,12 @@ int privileges_drop_capabilities(const struct spec *spec, struct error **error);
 int privileges_load_seccomp(const struct spec *spec, void **filter, size_t *length,
 			    struct error **error);
 
-/* Installs it for this process and all that follow (seccomp(2)). */
-int privileges_apply_seccomp(const void *filter, size_t length, struct error **error);
+/**
+ * privileges_apply_seccomp - install it for this process and all that follow (seccomp(2)).
+ * Where the spec wants a listener (seccomp_unotify(2)), it is sent over @sync: {"listener": true}.
+ */
+int privileges_apply_seccomp(const struct spec *spec, const void *filter, size_t length, int sync,
+			     struct error **error);
 
 /* Default dispositions, no blocked signals, umask 022, a new session keyring. */
 void privileges_reset_process(void);

@@ -64,7 +64,7 @@ static int add_rule(scmp_filter_ctx context, const struct rule *rule, struct err
 	return 0;
 }
 
-static int build(scmp_filter_ctx context, struct error **error)
+static int build(scmp_filter_ctx context, bool ask_sysinfo, struct error **error)
 {
 #ifdef __x86_64__
 	seccomp_arch_add(context, SCMP_ARCH_X86);
@@ -79,7 +79,9 @@ static int build(scmp_filter_ctx context, struct error **error)
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (add_rule(context, &rules[i], error) < 0)
 			return -1;
-	return 0;
+	int result =
+		ask_sysinfo ? seccomp_rule_add(context, SCMP_ACT_NOTIFY, SCMP_SYS(sysinfo), 0) : 0;
+	return result < 0 ? error_errno(error, -result, "adding a seccomp rule for sysinfo") : 0;
 }
 
 static int export(scmp_filter_ctx context, const char *path, struct error **error)
@@ -98,12 +100,12 @@ static int export(scmp_filter_ctx context, const char *path, struct error **erro
 	return result;
 }
 
-int seccomp_filter_write(const char *path, struct error **error)
+int seccomp_filter_write(const char *path, bool ask_sysinfo, struct error **error)
 {
 	scmp_filter_ctx context = seccomp_init(SCMP_ACT_ALLOW);
 	if (!context)
 		return error_set(error, ERROR_INTERNAL, "libseccomp does not start");
-	int result = build(context, error) < 0 ? -1 : export(context, path, error);
+	int result = build(context, ask_sysinfo, error) < 0 ? -1 : export(context, path, error);
 	seccomp_release(context);
 	return result;
 }

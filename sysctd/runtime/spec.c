@@ -55,6 +55,7 @@ static int check(struct spec *spec, struct error **error)
 	spec->cgroup = json_string_value(spec_get(json, "linux.cgroupsPath"));
 	spec->console_log = json_string_value(spec_get(json, "sysct.console_log"));
 	spec->seccomp = json_string_value(spec_get(json, "sysct.seccomp"));
+	spec->seccomp_listener = json_is_true(spec_get(json, "sysct.seccomp_listener"));
 	if (!spec->name || !spec->cgroup || !json_is_array(spec->mounts) || !spec->rootfs)
 		return error_set(
 			error, ERROR_INVALID,

@@ -7,6 +7,7 @@
 #define SYSCT_SPEC_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -19,6 +20,7 @@ struct spec {
 	const char *cgroup;	 /* linux.cgroupsPath, relative */
 	const char *console_log; /* sysct.console_log, may be NULL */
 	const char *seccomp;	 /* sysct.seccomp: file with a BPF program, may be NULL */
+	bool seccomp_listener;	 /* sysct.seccomp_listener: it asks about sysinfo(2) */
 	const json_t *process;
 	const json_t *mounts;
 	const json_t *linux_;

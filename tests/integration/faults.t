@@ -11,7 +11,7 @@ traces() {
 	local base
 	base=$(cat "$SYSCT_DIR/cgroup")
 	sysct query '/1.0/instances' | tr -d '[] \n'
-	find "$SYSCT_DIR/run/instances" "$SYSCT_DIR/log" "$SYSCT_DIR"/storage-pools/*/instances -mindepth 1 -maxdepth 1 ! -name image-build.log 2>/dev/null || true
+	find "$SYSCT_DIR/run/instances" "$SYSCT_DIR/log" "$SYSCT_DIR"/storage-pools/*/instances -mindepth 1 -maxdepth 1 ! -name image-build.log ! -name lxcfs.log 2>/dev/null || true
 	find "$SYSCT_DIR"/storage-pools/*/images "$SYSCT_DIR/images" -mindepth 1 -maxdepth 1 -name '.*' 2>/dev/null || true
 	find /sys/fs/cgroup -mindepth 2 -type d -path "*/$base/*" ! -name .monitors 2>/dev/null || true
 	awk '$5 ~ "storage-pools|/run/instances" { print $5 }' /proc/self/mountinfo

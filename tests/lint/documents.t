@@ -26,10 +26,10 @@ links() {
 ok -n "doc/config-keys.md is as the tables are ('make reference' writes it)" reference
 ok -n "links in documents" links
 if command -v man >/dev/null && command -v groff >/dev/null; then
-	for manual in "$SYSCT_BUILD"/doc/sysct.1 doc/sysctd.8 doc/sysct-monitor.8; do
+	for manual in "$SYSCT_BUILD"/doc/sysct.1 doc/sysctd.8 doc/sysct-monitor.8 doc/sysct-lxcfs.8; do
 		ok -n "${manual##*/}" page "$manual"
 	done
 else
-	skip "no man or groff" 3
+	skip "no man or groff" 4
 fi
 done_testing

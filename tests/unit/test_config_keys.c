@@ -228,6 +228,8 @@ static void test_bad_pairs(void **state)
 		{"security.nesting", "true", ERROR_UNSUPPORTED,
 		 "key \"security.nesting\" is not supported by sysct yet"},
 		{"raw.lxc", "x", ERROR_UNSUPPORTED, "raw.lxc"},
+		{"security.syscalls.intercept.mount.fuse", "x", ERROR_UNSUPPORTED, "mount.fuse"},
+		{"security.syscalls.intercept.sysinfo", "x", ERROR_INVALID, "neither true"},
 		{"limits.kernel.nofile", "1", ERROR_UNSUPPORTED, "limits.kernel.nofile"},
 		{"limit.memory", "1", ERROR_INVALID, "did you mean \"limits.memory\""},
 		{"boot.autostrat", "1", ERROR_INVALID, "did you mean \"boot.autostart\""},

@@ -37,7 +37,7 @@ ok -n "puts them in force" settings_reached
 # --- socket activation ---
 
 ok -n "systemd reads the units" systemctl daemon-reload
-ok -n "without a complaint" systemd-analyze verify --man=no sysctd.socket sysctd.service
+ok -n "without a complaint" systemd-analyze verify --man=no sysctd.socket sysctd.service sysct-lxcfs.service
 is "$(cat "$TAP_OUTPUT")" "" "or a hint"
 ok -n "enable and start the socket" systemctl enable --now sysctd.socket
 is "$(systemctl is-active sysctd.service)" inactive "no daemon runs before the first client"

@@ -34,7 +34,7 @@ ok -n "a command has begun" wait_until 20 grep -q begun /tmp/session
 
 is "$(cat $service/cgroup.procs)" "$(main_pid)" "the service's control group holds the daemon alone"
 is "$(find $service -mindepth 1 -type d)" "" "and no other below it"
-is "$(sort "$cgroups/.monitors/cgroup.procs")" "$(printf '%s\n' "$bb_monitor" "$deb_monitor" "$(pgrep -x dnsmasq)" | sort)" "monitors and dnsmasq live in a group of their own"
+is "$(sort "$cgroups/.monitors/cgroup.procs")" "$(printf '%s\n' "$bb_monitor" "$deb_monitor" "$(pgrep -x dnsmasq)" $(pgrep -x sysct-lxcfs) | sort)" "monitors, dnsmasq and the file server live in a group of their own"
 is "$(cat "/proc/$bb/cgroup")" 0::/sysct/bb "bb's init lives in its own"
 is "$(cat "/proc/$deb/cgroup")" 0::/sysct/deb/init.scope "deb's systemd has made one below its own"
 is "$(stat -c %u "$cgroups/deb" "$cgroups/deb/cgroup.procs" "$cgroups/deb/memory.max" | paste -sd ' ')" \

@@ -29,11 +29,11 @@ ok -n "its init is gone" gone "$bb"
 is "$(sysct list -f csv)" "" "no instance is listed"
 
 is "$(find $cgroups -mindepth 1 -type d ! -name .monitors)" "" "no control group of an instance is left"
-no_monitors() { [ "$(xargs -rn1 ps -o comm= -p <$cgroups/.monitors/cgroup.procs)" = dnsmasq ]; }
+no_monitors() { [ "$(xargs -rn1 ps -o comm= -p <$cgroups/.monitors/cgroup.procs | sort -u | paste -sd ' ')" = "dnsmasq sysct-lxcfs" ]; }
 ok -n "no monitor is left" wait_until 10 no_monitors
 is "$(ls $run/instances)" "" "no run directory is left"
 ok -n "no volume is left" wait_until 30 test -z "$(ls $state/storage-pools/default/instances)"
-is "$(diff /tmp/mounts-before <(grep -v ' /proc/sys/fs/binfmt_misc ' /proc/mounts))" "" "the host's mounts are as before"
+is "$(diff <(sort /tmp/mounts-before) <(grep -v ' /proc/sys/fs/binfmt_misc ' /proc/mounts | sort))" "" "the host's mounts are as before"
 is "$(awk '$3 >= 1000000 && $1 > 2 { print }' <(ps -eo pid=,ppid=,uid=,comm=))" "" "no process of an instance's id is left"
 
 ok -n "stop of the socket and the service" systemctl stop sysctd.socket sysctd.service
