@@ -264,7 +264,8 @@ struct snapshots *snapshots_open(struct shared *shared)
 	pthread_mutex_init(&snapshots->lock, NULL);
 	for (unsigned i = 0; i < BUCKETS; i++)
 		snapshots->buckets[i] = NONE;
-	for (uint16_t page = 0; page < SHARED_PAGES; page++) {
+	for (unsigned number = 0; number < SHARED_PAGES; number++) {
+		uint16_t page = (uint16_t)number;
 		struct shared_page *first = &snapshots->pages[page];
 		if (first->handle == 0)
 			continue;

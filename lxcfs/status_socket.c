@@ -36,9 +36,9 @@ int status_socket_listen(const char *path, struct error **error)
 	return steal_fd(&fd);
 }
 
-void status_socket_answer(int socket, const char *mountpoint, unsigned workers)
+void status_socket_answer(int listener, const char *mountpoint, unsigned workers)
 {
-	cleanup_close int client = accept4(socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	cleanup_close int client = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (client >= 0)
 		dprintf(client,
 			"{\"pid\": %d, \"version\": \"%s\", \"mountpoint\": \"%s\", \"workers\": "

@@ -8,6 +8,6 @@
 int status_socket_listen(const char *path, struct error **error);
 
 /* Answers one client: {"pid", "version", "mountpoint", "workers": how many there were so far}. */
-void status_socket_answer(int socket, const char *mountpoint, unsigned workers);
+void status_socket_answer(int listener, const char *mountpoint, unsigned workers);
 
 #endif

@@ -49,7 +49,7 @@ static void set_signals(int how)
 void supervisor_exec(const struct inheritance *inheritance, const char *program,
 		     struct error **error)
 {
-	struct arguments arguments;
+	struct arguments arguments = {0};
 	arguments_make(&arguments, "--supervise", inheritance, 0);
 	execv(program, arguments.list);
 	error_errno(error, errno, "executing %s", program);
@@ -58,7 +58,7 @@ void supervisor_exec(const struct inheritance *inheritance, const char *program,
 /* The same binary, also when another one lies there now: that is for SIGHUP to take. */
 static void start_worker(struct supervisor *supervisor)
 {
-	struct arguments arguments;
+	struct arguments arguments = {0};
 	arguments_make(&arguments, "--work", supervisor->inheritance, getpid());
 	supervisor->started_at = milliseconds();
 	supervisor->worker = fork(); /* one thread: safe */

@@ -10,7 +10,7 @@ mapfile -t sources < <(find lib lxcfs proxy sysct sysctd doc tests -name '*.c' |
 # shellcheck disable=SC2034
 mapfile -t headers < <(find lib lxcfs proxy sysct sysctd tests -name '*.h' | sort)
 # shellcheck disable=SC2034
-preprocessor=(-I. -Ilib -Isysctd "-I$SYSCT_BUILD" -DHAVE_CONFIG_H -D_GNU_SOURCE
+preprocessor=(-I. -Ilib -Isysctd -I/usr/include/fuse3 "-I$SYSCT_BUILD" -DHAVE_CONFIG_H -D_GNU_SOURCE
 	'-DSYSCT_LIBEXECDIR="/usr/libexec/sysct"' '-DSYSCT_TEMPLATEDIR="/usr/share/sysct/templates"')
 
 needs() { # PROGRAM PACKAGE
