@@ -38,10 +38,11 @@ int status_socket_listen(const char *path, struct error **error)
 
 void status_socket_answer(int listener, const char *mountpoint, unsigned workers)
 {
-	cleanup_close int client = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (client >= 0)
-		dprintf(client,
-			"{\"pid\": %d, \"version\": \"%s\", \"mountpoint\": \"%s\", \"workers\": "
-			"%u}\n",
-			(int)getpid(), PACKAGE_VERSION, mountpoint, workers);
+	int client = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (client < 0)
+		return;
+	dprintf(client,
+		"{\"pid\": %d, \"version\": \"%s\", \"mountpoint\": \"%s\", \"workers\": %u}\n",
+		(int)getpid(), PACKAGE_VERSION, mountpoint, workers);
+	close(client);
 }
