@@ -18,6 +18,7 @@
 #include "lxcfs/arguments.h"
 #include "lxcfs/host.h"
 #include "lxcfs/mount.h"
+#include "lxcfs/service.h"
 #include "lxcfs/shared.h"
 #include "lxcfs/status_socket.h"
 #include "lxcfs/supervisor.h"
@@ -92,13 +93,15 @@ static int prepare(const struct options *options, struct inheritance *inheritanc
 	host_close(&host);
 	if (found < 0)
 		return -1;
-	inheritance->memory = shared_create(cpus, error);
-	if (inheritance->memory < 0)
-		return -1;
 	if (options->socket &&
 	    (inheritance->socket = status_socket_listen(options->socket, error)) < 0)
 		return -1;
-	inheritance->fuse = mount_make(options->mountpoint, error);
+	if (service_take_kept(inheritance))
+		return 0;
+	inheritance->memory = shared_create(cpus, error);
+	if (inheritance->memory < 0)
+		return -1;
+	inheritance->fuse = mount_make(inheritance->mountpoint, error);
 	return inheritance->fuse < 0 ? -1 : 0;
 }
 
@@ -128,36 +131,60 @@ static void leave_terminal(void)
 		dup2(null, STDERR_FILENO);
 }
 
+/* As the kernel names it. Itself it is not looked at: it may be a mount that nobody serves at the moment. */
+static char *real_mountpoint(const char *path)
+{
+	cleanup_free char *directory = memory_strdup(path);
+	for (size_t end = strlen(directory); end > 1 && directory[end - 1] == '/'; end--)
+		directory[end - 1] = '\0';
+	char *slash = strrchr(directory, '/');
+	const char *name = slash ? slash + 1 : directory;
+	if (slash)
+		*slash = '\0';
+	cleanup_free char *parent = realpath(!slash ? "." : *directory ? directory : "/", NULL);
+	if (!parent) /* it is made, then */
+		return memory_strdup(path);
+	return memory_printf("%s/%s", strcmp(parent, "/") == 0 ? "" : parent, name);
+}
+
+/* In the background another process goes on; true in that one. */
+static bool go_on(const struct options *options, const struct inheritance *inheritance, int *status)
+{
+	cleanup_error struct error *error = NULL;
+	if (options->foreground)
+		return true;
+	pid_t supervisor = fork();
+	if (supervisor < 0) {
+		error_errno(&error, errno, "starting the supervisor");
+		umount2(inheritance->mountpoint, MNT_DETACH);
+		*status = fail(error);
+	} else if (supervisor > 0) {
+		*status = wait_for_answer(inheritance, supervisor);
+	} else {
+		leave_terminal();
+	}
+	return supervisor == 0;
+}
+
 static int start(const struct options *options)
 {
 	cleanup_error struct error *error = NULL;
-	struct inheritance inheritance = {-1, -1, -1, NULL, NULL};
 	cleanup_free char *program = own_program();
-	cleanup_free char *mountpoint = realpath(options->mountpoint, NULL);
-	struct options real = *options;
-	if (mountpoint)
-		real.mountpoint = mountpoint; /* it may be dead, or not there yet */
-	inheritance.program = program;
-	inheritance.mountpoint = real.mountpoint;
+	cleanup_free char *mountpoint = real_mountpoint(options->mountpoint);
+	struct inheritance inheritance = {-1, -1, -1, mountpoint, program};
+	int status;
 	/* A pipe of whoever started us would never end. */
-	close_range(STDERR_FILENO + 1, ~0U, 0);
+	if (!getenv("LISTEN_FDS"))
+		close_range(STDERR_FILENO + 1, ~0U, 0);
 	prepare_limits();
-	if (prepare(&real, &inheritance, &error) < 0)
+	if (prepare(options, &inheritance, &error) < 0)
 		return fail(error);
 	keep_open(inheritance.fuse);
 	keep_open(inheritance.memory);
 	keep_open(inheritance.socket);
-	if (!options->foreground) {
-		pid_t supervisor = fork();
-		if (supervisor < 0) {
-			error_errno(&error, errno, "starting the supervisor");
-			umount2(real.mountpoint, MNT_DETACH);
-			return fail(error);
-		}
-		if (supervisor > 0)
-			return wait_for_answer(&inheritance, supervisor);
-		leave_terminal();
-	}
+	service_tell_ready(&inheritance);
+	if (!go_on(options, &inheritance, &status))
+		return status;
 	if (chdir("/") < 0)
 		return fail(error);
 	supervisor_exec(&inheritance, "/proc/self/exe", &error);

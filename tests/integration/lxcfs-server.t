@@ -94,6 +94,8 @@ with open(sys.argv[1], "rb") as file:
 EOF
 fails -n "what is not there is not there" cat "$mnt/proc/version"
 
+is "$(inside unshare --pid --fork sh -c "sleep 0.3; cut -d. -f1 $mnt/proc/uptime")" 0 "a pid namespace in one sees its own"
+
 # Bound over the kernel's own, as LXC and Docker do it.
 is "$(inside unshare --mount --mount-proc sh -c "mount --bind $mnt/proc/uptime /proc/uptime && cut -d. -f1 /proc/uptime")" 0 \
 	"it can be bound over the kernel's"
@@ -182,6 +184,11 @@ ok -n "supervisor and worker are killed" wait_until 10 ended "$pid"
 fails cat "$mnt/proc/uptime"
 ok sysct-lxcfs --socket "$socket" "$mnt"
 ok cat "$mnt/proc/uptime"
+
+# A service manager keeps the mount alive.
+ok -n "all of it is killed and started again, and open files go on" "$top/tests/lib/service-manager" "$TMPDIR/service" \
+	sysct-lxcfs --foreground "$TMPDIR/service"
+is "$(grep -c " $TMPDIR/service " /proc/self/mountinfo)" 0 "and its end unmounts"
 
 # ---- instances that go ----
 
