@@ -63,6 +63,39 @@ is "$(value MemTotal </tmp/seen)" 102400 "sees that"
 ok -n "reload" systemctl reload sysct-lxcfs.service
 is "$(systemctl show -P MainPID sysct-lxcfs.service)" "$pid" "goes on with the same process"
 is "$(value MemTotal <$files/proc/meminfo)" "$host_memory" "and files"
+exec {uptime}<$files/proc/uptime
+kill -KILL "$pid"
+restarted() { [ "$(systemctl show -P MainPID sysct-lxcfs.service)" != "$pid" ] && systemctl -q is-active sysct-lxcfs.service; }
+ok -n "all of it is ended when its main process was killed, and started again" wait_until 60 restarted
+like "$(cat <&$uptime)" '^[0-9.]+ [0-9.]+$' "a file that is open does not notice"
+exec {uptime}<&-
+
+# This kernel cannot be asked to send requests again that a worker had taken.
+rm -f /tmp/stop
+cat >/tmp/reader <<'END'
+last=0 readings=0
+while [ ! -e /tmp/stop ]; do
+	read -r uptime idle <"$0/proc/uptime" || exit 1
+	hundredths=$((10#${uptime%.*} * 100 + 10#${uptime#*.}))
+	[ $hundredths -ge $last ] || { echo "uptime went back from $last to $hundredths"; exit 1; }
+	grep -q ^SwapTotal: "$0/proc/meminfo" || exit 1
+	last=$hundredths readings=$((readings + 1))
+done
+echo "$readings readings, idle $idle"
+END
+unshare --pid --fork --kill-child bash -c "$(cat /tmp/reader)" $files >/tmp/read 2>&1 &
+reader=$!
+pid=$(systemctl show -P MainPID sysct-lxcfs.service) last=''
+worker() { read -r child _ <"/proc/$pid/task/$pid/children" && [ "$child" != "$last" ]; }
+for ((i = 0; i < 60; i++)); do
+	until worker; do :; done
+	read -rt "0.0$((RANDOM % 90 + 10))" <> <(:) || true # the moment is what is tested
+	kill -KILL "$child"
+	last=$child
+done
+touch /tmp/stop
+ok -n "the worker was killed 60 times while an instance read, which noticed nothing" wait $reader
+diag "$(cat /tmp/read)"
 ok -n "stop" timeout 60 systemctl stop sysct-lxcfs.service
 fails -n "takes the mount away" mountpoint -q $files
 like "$(sysct info)" 'lxcfs: present' "the daemon's is there"
