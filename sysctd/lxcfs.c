@@ -225,9 +225,18 @@ static int start(struct lxcfs *lxcfs, struct error **error)
 
 /* ---- its life ---- */
 
-static bool is_alive(const struct lxcfs *lxcfs)
+/* A supervisor that died has a successor, its worker, which the same socket leads to. */
+static bool is_alive(struct lxcfs *lxcfs)
 {
-	return lxcfs->pidfd >= 0 && !process_pidfd_wait(lxcfs->pidfd, 0);
+	pid_t pid;
+	if (lxcfs->pidfd >= 0 && !process_pidfd_wait(lxcfs->pidfd, 0))
+		return true;
+	int successor = find(lxcfs, &pid);
+	if (successor < 0)
+		return false;
+	cleanup_close_fd(&lxcfs->pidfd);
+	lxcfs->pidfd = successor;
+	return true;
 }
 
 static time_t now(void)
@@ -259,7 +268,10 @@ static void give_up(struct lxcfs *lxcfs, const char *problem)
 static void ensure(struct lxcfs *lxcfs)
 {
 	cleanup_error struct error *error = NULL;
-	if (is_alive(lxcfs) || (lxcfs->problem && now() - lxcfs->tried_at < RETRY))
+	bool alive = is_alive(lxcfs);
+	if (alive && lxcfs->problem)
+		take(lxcfs);
+	if (alive || (lxcfs->problem && now() - lxcfs->tried_at < RETRY))
 		return;
 	if (lxcfs->pidfd >= 0)
 		log_event(LOG_LEVEL_WARNING, NULL,
@@ -338,7 +350,7 @@ static void stop(struct lxcfs *lxcfs)
 
 void lxcfs_free(struct lxcfs *lxcfs, bool stop_too)
 {
-	if (stop_too && lxcfs->pidfd >= 0)
+	if (stop_too && is_alive(lxcfs))
 		stop(lxcfs);
 	cleanup_close_fd(&lxcfs->pidfd);
 	json_decref(lxcfs->paths);

@@ -160,6 +160,14 @@ ok -n "and readers do not notice" kill -0 $reader
 kill $reader
 is "$(box cat /proc/meminfo | value MemTotal)" 65536 "values are there"
 # A worker without its supervisor becomes one.
+kill -KILL "$server"
+succeeded() { [ "$(tell pid)" != "$server" ]; }
+ok -n "its supervisor is killed, and has a successor" wait_until 10 succeeded
+ok -n "with which the next instance starts" sysct launch busybox next -c limits.memory=32MiB
+is "$(sysct exec next -- cat /proc/meminfo | value MemTotal)" 32768 "and sees its values"
+is "$(box cat /proc/meminfo | value MemTotal)" 65536 "those before keep theirs"
+like "$(sysct info)" 'lxcfs: present' "nothing is to be told"
+sysct delete --force next
 killed() {
 	pgrep -f "^sysct-lxcfs --.* $mounted" | xargs -r kill -KILL
 	! pgrep -f "^sysct-lxcfs --.* $mounted"
