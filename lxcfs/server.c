@@ -349,6 +349,7 @@ struct server *server_open(struct host *host, struct shared *shared, struct erro
 	server->readers = readers_open(host, server->instances);
 	server->session =
 		fuse_session_new(&fuse_arguments, &operations, sizeof(operations), server);
+	fuse_opt_free_args(&fuse_arguments); /* it may have replaced them by copies */
 	if (server->session)
 		return server;
 	snapshots_close(server->snapshots);

@@ -3,14 +3,12 @@
  * right kind, and nothing breaks. The seed is printed; SYSCT_SEED chooses another.
  */
 #include "tests/unit/test_lxcfs_common.h"
+#include "tests/unit/test_lxcfs_process.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <linux/fuse.h>
-#include <sched.h>
-#include <signal.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -283,20 +281,14 @@ static int begin(void **state)
 	assert_int_equal(server_connect(server, ends[0], NULL), 0);
 	struct fuse_init_in init = {.major = FUSE_KERNEL_VERSION, .minor = 34, .flags = ~0U};
 	assert_int_equal(ask(FUSE_INIT, 0, 0, &init, sizeof(init), true).error, 0);
-	/* The next child is the first process of a namespace. */
-	assert_int_equal(unshare(CLONE_NEWPID), 0);
-	inside = fork();
-	if (inside == 0)
-		for (;;)
-			pause();
+	inside = start(true, 0);
 	return 0;
 }
 
-static int end(void **state)
+static int finish(void **state)
 {
 	(void)state;
-	kill(inside, SIGKILL);
-	waitpid(inside, NULL, 0);
+	end(inside);
 	return 0;
 }
 
@@ -308,5 +300,5 @@ int main(void)
 		cmocka_unit_test(test_directory),
 		cmocka_unit_test(test_random),
 	};
-	return cmocka_run_group_tests_name("lxcfs_requests", tests, begin, end);
+	return cmocka_run_group_tests_name("lxcfs_requests", tests, begin, finish);
 }
