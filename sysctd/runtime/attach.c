@@ -68,6 +68,7 @@ static int arrange_descriptors(const int *stdio, int sync)
 static int enter_namespaces(int pidfd, struct error **error)
 {
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	setns(pidfd, CLONE_NEWTIME); /* refused where it has none of its own */
 	if (setns(pidfd, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC |
 				 CLONE_NEWCGROUP) < 0)
 		return error_errno(error, errno, "entering the instance");

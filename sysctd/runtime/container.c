@@ -71,18 +71,28 @@ static int format_offset(char *text, size_t room, const char *name, clockid_t cl
 }
 
 /*
- * Children from now on have clocks that began now: start times of processes, sysinfo(2) and the boot time
- * (time_namespaces(7)) then agree with /proc/uptime of the file server. In an instance that starts instances of its own
- * the offsets are refused: it goes without.
+ * The next child has clocks that begin now: start times of processes, sysinfo(2) and the boot time (time_namespaces(7))
+ * then agree with /proc/uptime of the file server. In an instance that starts instances of its own the offsets are
+ * refused: it goes without.
+ * Returns the way back, a descriptor, or -1.
  */
-static void begin_clocks(void)
+static int begin_clocks(void)
 {
 	char text[160];
-	if (unshare(CLONE_NEWTIME) < 0)
-		return;
+	int own = open("/proc/self/ns/time", O_RDONLY | O_CLOEXEC);
+	if (own < 0 || unshare(CLONE_NEWTIME) < 0)
+		return own;
 	int length = format_offset(text, sizeof(text), "monotonic", CLOCK_MONOTONIC);
 	format_offset(text + length, sizeof(text) - (size_t)length, "boottime", CLOCK_BOOTTIME);
 	file_poke_at(AT_FDCWD, "/proc/self/timens_offsets", text, NULL);
+	return own;
+}
+
+/* Other children have the host's, and older kernels would refuse posix_spawn(3) otherwise (Linux 6.1: EINVAL). */
+static void leave_clocks(int own)
+{
+	if (own >= 0)
+		setns(own, CLONE_NEWTIME);
 }
 
 static int bring_loopback_up(struct error **error)
@@ -292,7 +302,7 @@ int container_start(const struct spec *spec, const struct container_host *host,
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
 		return error_errno(error, errno, "making a socket pair");
 	ours = sockets[0];
-	begin_clocks();
+	cleanup_close int clocks = begin_clocks();
 	container->pid = container_clone(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |
 						 CLONE_NEWUTS | CLONE_NEWIPC,
 					 host->cgroup->unified, &container->pidfd);
@@ -301,6 +311,7 @@ int container_start(const struct spec *spec, const struct container_host *host,
 		child(spec, host->cgroup, host->console, filter, sockets[1]);
 	}
 	int problem = errno;
+	leave_clocks(clocks);
 	close(sockets[1]);
 	if (container->pid < 0 && problem == ENOSPC)
 		return error_set(error, ERROR_NO_SPACE,

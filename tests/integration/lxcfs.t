@@ -127,6 +127,8 @@ sysct config set deb limits.memory=300MiB
 
 # --- namespaces inside ---
 
+is "$(deb readlink /proc/self/ns/time)" "$(deb readlink /proc/1/ns/time)" "commands have the clocks of the instance"
+
 is "$(deb unshare -pf cat /proc/meminfo | value MemTotal)" $((300 * 1024)) "a pid namespace in the instance has its values"
 is "$(deb unshare -Urpf cat /proc/meminfo | value MemTotal)" $((300 * 1024)) "a user namespace too"
 ok -n "its uptime is the instance's, from where its start times count" deb sh -c '[ "$(cut -d. -f1 /proc/uptime)" -le "$(unshare -pf cut -d. -f1 /proc/uptime)" ]'
