@@ -19,12 +19,13 @@ lxcfs_newer() {
 	local tree=${SYSCT_TEST_CACHE:-$HOME/.cache/sysct-tests}/lxcfs-trixie part
 	[ -x "$tree/usr/bin/lxcfs" ] || return 1
 	mkdir -p "$tree/mnt"
+	mount --bind "$tree" "$tree" # it wants its root to be a mount
 	lxcfs_mount[newer]=$tree/mnt
-	for part in proc sys run; do
+	for part in proc sys run dev; do
 		mkdir -p "$tree/$part"
 		mount --rbind "/$part" "$tree/$part"
 	done
-	lxcfs_start newer chroot "$tree" /usr/bin/lxcfs --enable-loadavg -p "$TMPDIR/newer.pid" /mnt
+	lxcfs_start newer chroot "$tree" /usr/bin/lxcfs --enable-loadavg -p /run/lxcfs-newer.pid /mnt
 }
 
 lxcfs_servers() {
