@@ -11,7 +11,7 @@ lxcfs_start() {
 	shift
 	"$@" >"$TMPDIR/$name.log" 2>&1 &
 	lxcfs_pid[$name]=$!
-	wait_until 20 test -e "${lxcfs_mount[$name]}/proc/stat" || { echo "bench: $name does not start" >&2; return 1; }
+	wait_until 20 test -e "${lxcfs_mount[$name]}/proc/stat" || { echo "bench: $name does not start: $(tail -n 3 "$TMPDIR/$name.log")" >&2; return 1; }
 }
 
 # Debian 13's program with its libraries, which ./run has got.
