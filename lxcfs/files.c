@@ -121,8 +121,7 @@ const struct file files[] = {
 /* clang-format on */
 const unsigned files_count = sizeof(files) / sizeof(files[0]);
 
-/* The row's path with the number in it. */
-static void put_number(const struct file *file, unsigned number, char path[FILE_MAX_PATH])
+void file_path(const struct file *file, unsigned number, char path[FILE_MAX_PATH])
 {
 	const char *star = strchr(file->path, '*');
 	if (star)
@@ -138,14 +137,15 @@ bool file_write(const struct file *file, struct instance *instance, unsigned num
 	char path[FILE_MAX_PATH];
 	if (file->write)
 		return file->write(instance, number, text);
-	put_number(file, number, path);
+	file_path(file, number, path);
 	return file->write_path(instance, path, text);
 }
 
 bool file_exists(const struct file *file, struct host *host, unsigned number)
 {
 	char path[FILE_MAX_PATH];
-	put_number(file, number, path);
-	bool proc = strncmp(path, "proc/", 5) == 0;
-	return faccessat(proc ? host->proc : host->sys, strchr(path, '/') + 1, F_OK, 0) == 0;
+	file_path(file, number, path);
+	const char *below = path;
+	int directory = host_directory(host, &below);
+	return faccessat(directory, below, F_OK, 0) == 0;
 }

@@ -28,6 +28,9 @@ struct file {
 
 enum { FILE_MAX_PATH = 128 };
 
+/* The path of a row with the number in it. */
+void file_path(const struct file *file, unsigned number, char path[FILE_MAX_PATH]);
+
 /* Writes the whole file by the function of its row; see @write above. */
 bool file_write(const struct file *file, struct instance *instance, unsigned number,
 		struct text *text);

@@ -12,7 +12,7 @@
 #include "file.h"
 #include "memory.h"
 
-static const char *const controller_names[CONTROLLER_COUNT] = {
+const char *const host_controllers[CONTROLLER_COUNT] = {
 	[CONTROLLER_CPU] = "cpu",	[CONTROLLER_CPUACCT] = "cpuacct",
 	[CONTROLLER_CPUSET] = "cpuset", [CONTROLLER_MEMORY] = "memory",
 	[CONTROLLER_PIDS] = "pids",	[CONTROLLER_BLKIO] = "blkio",
@@ -56,7 +56,7 @@ static void take_mount(struct host *host, const char *root, char *line)
 	int directory = -1;
 	for (int i = 0; i < CONTROLLER_COUNT; i++) {
 		bool here = v2 ? i == CONTROLLER_UNIFIED
-			       : i != CONTROLLER_UNIFIED && has_word(rest, controller_names[i]);
+			       : i != CONTROLLER_UNIFIED && has_word(rest, host_controllers[i]);
 		if (!here || host->hierarchies[i] >= 0)
 			continue;
 		if (directory < 0)
@@ -193,12 +193,18 @@ unsigned host_online(struct host *host, uint64_t bits[HOST_CPU_WORDS])
 	return host_parse_list(text, bits);
 }
 
+int host_directory(const struct host *host, const char **path)
+{
+	bool proc = strncmp(*path, "proc/", 5) == 0;
+	*path = strchr(*path, '/') + 1;
+	return proc ? host->proc : host->sys;
+}
+
 ssize_t host_read(const struct host *host, const char *path, char *buffer, size_t size)
 {
-	bool proc = strncmp(path, "proc/", 5) == 0;
+	int directory = host_directory(host, &path);
 	struct source source = SOURCE_INIT;
-	ssize_t length = source_read(&source, proc ? host->proc : host->sys, strchr(path, '/') + 1,
-				     buffer, size);
+	ssize_t length = source_read(&source, directory, path, buffer, size);
 	source_close(&source);
 	return length;
 }

@@ -26,6 +26,9 @@ enum controller {
 	CONTROLLER_COUNT
 };
 
+/* Their names on v1; NULL for CONTROLLER_UNIFIED. */
+extern const char *const host_controllers[CONTROLLER_COUNT];
+
 /* A list of them is longest when it names every other one. */
 enum {
 	HOST_MAX_CPUS = 8192,
@@ -87,6 +90,9 @@ uint64_t host_swap(struct host *host);
 
 /* The processors that are online, as bits. Returns how many. */
 unsigned host_online(struct host *host, uint64_t bits[HOST_CPU_WORDS]);
+
+/* The directory, proc or sys, of a path like "proc/stat", and *path in it. */
+int host_directory(const struct host *host, const char **path);
 
 /**
  * host_read - the text of a file that is not read often, terminated: opened, read and closed.

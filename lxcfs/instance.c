@@ -176,12 +176,6 @@ static void open_group(struct group *group, int root, char *path)
 /* A line of /proc/PID/cgroup: "4:memory:/sysct/mybox", "1:cpu,cpuacct:/...", "0::/sysct/mybox/init.scope". */
 static void take_group(struct instance *instance, char *line, char *mounts)
 {
-	static const char *const names[CONTROLLER_COUNT] = {
-		[CONTROLLER_CPU] = "cpu",	[CONTROLLER_CPUACCT] = "cpuacct",
-		[CONTROLLER_CPUSET] = "cpuset", [CONTROLLER_MEMORY] = "memory",
-		[CONTROLLER_PIDS] = "pids",	[CONTROLLER_BLKIO] = "blkio",
-		[CONTROLLER_UNIFIED] = "",
-	};
 	struct host *host = instance->host;
 	char *path = line;
 	strsep(&path, ":");
@@ -197,7 +191,7 @@ static void take_group(struct instance *instance, char *line, char *mounts)
 	}
 	for (char *word; (word = strsep(&controllers, ","));)
 		for (int i = 0; i < CONTROLLER_UNIFIED; i++) {
-			if (strcmp(word, names[i]) != 0 || host->v2[i])
+			if (strcmp(word, host_controllers[i]) != 0 || host->v2[i])
 				continue;
 			cleanup_free char *copy = memory_strdup(path);
 			open_group(&instance->groups[i], host->hierarchies[i], copy);

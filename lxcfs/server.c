@@ -28,7 +28,7 @@
  */
 enum { APPARENT_SIZE = 4096 };
 
-enum { HANDLES_OF_A_WORKER = 40 /* bits */, PATH_BYTES = FILE_MAX_PATH + 16 };
+enum { HANDLES_OF_A_WORKER = 40 /* bits */ };
 
 struct server {
 	struct host *host;
@@ -238,14 +238,11 @@ static void on_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *in
 static bool copy_host(const struct host *host, const struct node *node, unsigned number,
 		      struct text *text)
 {
-	char bytes[PATH_BYTES];
-	struct text path = {.bytes = bytes, .size = sizeof(bytes)};
-	tree_path(node, number, &path);
-	const char *below = strchr(bytes, '/');
-	if (!below)
-		return false;
-	int top = strncmp(bytes, "proc/", 5) == 0 ? host->proc : host->sys;
-	cleanup_close int fd = openat(top, below + 1, O_RDONLY | O_CLOEXEC);
+	char path[FILE_MAX_PATH];
+	const char *below = path;
+	file_path(node->file, number, path);
+	int directory = host_directory(host, &below);
+	cleanup_close int fd = openat(directory, below, O_RDONLY | O_CLOEXEC);
 	ssize_t some = fd < 0 ? -1 : 1;
 	while (some > 0 && text->length < text->size) {
 		some = read(fd, text->bytes + text->length, text->size - text->length);

@@ -25,7 +25,7 @@ struct supervisor {
 	unsigned workers; /* so far */
 	uint64_t started_at;
 	int pause;
-	bool ending, failed;
+	bool ending;
 };
 
 static uint64_t milliseconds(void)

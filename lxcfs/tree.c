@@ -93,11 +93,6 @@ uint64_t tree_id(const struct node *node, unsigned number)
 	return node->id | (node->numbered ? (uint64_t)number << NUMBER_SHIFT : 0);
 }
 
-bool tree_has_number(const struct node *node)
-{
-	return node->numbered != NULL;
-}
-
 /* "cpu12" for "cpu*", with the one way of writing a number. */
 static bool matches(const struct node *node, const char *name, unsigned *number)
 {
@@ -124,16 +119,4 @@ const struct node *tree_child(const struct node *directory, const char *name, un
 			    : child->length == length && strncmp(child->name, name, length) == 0)
 			return child;
 	return NULL;
-}
-
-void tree_path(const struct node *node, unsigned number, struct text *path)
-{
-	const char *star = memchr(node->path, '*', node->path_length);
-	size_t before = star ? (size_t)(star - node->path) : node->path_length;
-	text_add_bytes(path, node->path, before);
-	if (star) {
-		text_add_number(path, number, 0);
-		text_add_bytes(path, star + 1, node->path_length - before - 1);
-	}
-	text_add_bytes(path, "", 1);
 }

@@ -36,10 +36,4 @@ uint64_t tree_id(const struct node *node, unsigned number);
  */
 const struct node *tree_child(const struct node *directory, const char *name, unsigned *number);
 
-/* Whether a component of the node's path is a number. */
-bool tree_has_number(const struct node *node);
-
-/* Writes the path with its number, as the host has it below /proc and /sys ("sys/devices/..."). */
-void tree_path(const struct node *node, unsigned number, struct text *path);
-
 #endif

@@ -30,95 +30,87 @@ static char *describe_end(const json_t *state)
 	return NULL;
 }
 
-static char *end_file(const struct instance *instance)
+/* The files "end" and "warning". */
+static char *note_file(const struct instance *instance, const char *name)
 {
 	cleanup_free char *directory = instance_log_directory(instance);
-	return memory_printf("%s/end", directory);
+	return memory_printf("%s/%s", directory, name);
 }
 
-static void set_reason(struct instance *instance, const char *reason)
+/* @note: a member of @instance. */
+static void set_note(struct instance *instance, char **note, const char *text)
 {
 	pthread_mutex_lock(&instance->lock);
-	free(instance->last_error);
-	instance->last_error = reason ? memory_strdup(reason) : NULL;
+	free(*note);
+	*note = text ? memory_strdup(text) : NULL;
 	pthread_mutex_unlock(&instance->lock);
+}
+
+static void load_note(struct instance *instance, char **note, const char *name)
+{
+	cleanup_free char *path = note_file(instance, name);
+	cleanup_free char *text = file_try_read_at(AT_FDCWD, path);
+	if (text)
+		set_note(instance, note, text);
+}
+
+static char *copy_note(struct instance *instance, char *const *note)
+{
+	pthread_mutex_lock(&instance->lock);
+	char *text = *note ? memory_strdup(*note) : NULL;
+	pthread_mutex_unlock(&instance->lock);
+	return text;
 }
 
 void instance_keep_reason(struct instance *instance, const json_t *state)
 {
 	cleanup_free char *reason = describe_end(state);
-	cleanup_free char *path = end_file(instance);
+	cleanup_free char *path = note_file(instance, "end");
 	if (!reason || instance->stop_wanted)
 		return;
 	log_event(LOG_LEVEL_WARNING, instance->name, "%s", reason);
-	set_reason(instance, reason);
+	set_note(instance, &instance->last_error, reason);
 	/* A note for people: that it cannot be written is no reason to fail. */
 	file_replace_at(AT_FDCWD, path, reason, strlen(reason), 0600, false, NULL);
 }
 
 void instance_forget_reason(struct instance *instance)
 {
-	cleanup_free char *path = end_file(instance);
+	cleanup_free char *path = note_file(instance, "end");
 	if (!instance->last_error)
 		return;
-	set_reason(instance, NULL);
+	set_note(instance, &instance->last_error, NULL);
 	unlink(path);
 }
 
 void instance_load_reason(struct instance *instance)
 {
-	cleanup_free char *path = end_file(instance);
-	cleanup_free char *reason = file_try_read_at(AT_FDCWD, path);
-	if (reason)
-		set_reason(instance, reason);
+	load_note(instance, &instance->last_error, "end");
 }
 
 char *instance_reason(struct instance *instance)
 {
-	pthread_mutex_lock(&instance->lock);
-	char *reason = instance->last_error ? memory_strdup(instance->last_error) : NULL;
-	pthread_mutex_unlock(&instance->lock);
-	return reason;
-}
-
-static void set_warning(struct instance *instance, const char *warning)
-{
-	pthread_mutex_lock(&instance->lock);
-	free(instance->warning);
-	instance->warning = warning ? memory_strdup(warning) : NULL;
-	pthread_mutex_unlock(&instance->lock);
-}
-
-static char *warning_file(const struct instance *instance)
-{
-	cleanup_free char *directory = instance_log_directory(instance);
-	return memory_printf("%s/warning", directory);
+	return copy_note(instance, &instance->last_error);
 }
 
 void instance_warn(struct instance *instance, const char *warning)
 {
-	cleanup_free char *path = warning_file(instance);
+	cleanup_free char *path = note_file(instance, "warning");
 	if (warning)
 		file_replace_at(AT_FDCWD, path, warning, strlen(warning), 0600, false, NULL);
 	else if (instance->warning)
 		unlink(path);
-	set_warning(instance, warning);
+	set_note(instance, &instance->warning, warning);
 }
 
 void instance_load_warning(struct instance *instance)
 {
-	cleanup_free char *path = warning_file(instance);
-	cleanup_free char *warning = file_try_read_at(AT_FDCWD, path);
-	if (warning)
-		set_warning(instance, warning);
+	load_note(instance, &instance->warning, "warning");
 }
 
 char *instance_warning(struct instance *instance)
 {
-	pthread_mutex_lock(&instance->lock);
-	char *warning = instance->warning ? memory_strdup(instance->warning) : NULL;
-	pthread_mutex_unlock(&instance->lock);
-	return warning;
+	return copy_note(instance, &instance->warning);
 }
 
 static char *console_tail(const struct instance *instance, size_t lines)

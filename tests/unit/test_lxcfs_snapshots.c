@@ -201,7 +201,7 @@ static void test_tree(void **state)
 			assert_non_null(node);
 			unsigned again;
 			assert_ptr_equal(tree_node(tree_id(node, number), &again), node);
-			assert_int_equal(again, tree_has_number(node) ? 7 : 0);
+			assert_int_equal(again, node->numbered ? 7 : 0);
 		}
 		assert_ptr_equal(node->file, &files[i]);
 	}
