@@ -1,8 +1,10 @@
 /* See process.h. */
 #include "process.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,4 +61,32 @@ void process_idle_disk(bool idle)
 {
 	enum { WHO_PROCESS = 1, CLASS_NONE = 0, CLASS_IDLE = 3, CLASS_SHIFT = 13 };
 	syscall(SYS_ioprio_set, WHO_PROCESS, 0, (idle ? CLASS_IDLE : CLASS_NONE) << CLASS_SHIFT);
+}
+
+static void redirect(posix_spawn_file_actions_t *actions, int from, int to)
+{
+	if (from < 0)
+		posix_spawn_file_actions_addopen(actions, to, "/dev/null", O_RDWR, 0);
+	else
+		posix_spawn_file_actions_adddup2(actions, from, to);
+}
+
+int process_spawn(const char *program, char *const *arguments, int output, int errors, pid_t *pid)
+{
+	static char *const environment[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none;
+	sigemptyset(&none);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	posix_spawn_file_actions_init(&actions);
+	redirect(&actions, -1, STDIN_FILENO);
+	redirect(&actions, output, STDOUT_FILENO);
+	redirect(&actions, errors, STDERR_FILENO);
+	int problem = posix_spawn(pid, program, &actions, &attributes, arguments, environment);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	return problem;
 }

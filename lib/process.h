@@ -21,4 +21,11 @@ void process_idle_disk(bool idle);
  */
 bool process_takes_signal(pid_t pid, int signal);
 
+/**
+ * process_spawn - run a program that is not ours to speak with: no input, no signal blocked, PATH alone in its environment.
+ * @output, @errors: its standard output and error; -1: nowhere.
+ * Returns 0 or an errno, as posix_spawn(3).
+ */
+int process_spawn(const char *program, char *const *arguments, int output, int errors, pid_t *pid);
+
 #endif

@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,25 +127,9 @@ static json_t *list(const struct lxcfs *lxcfs)
 /* Its messages go to a file: it keeps its standard error when it has become a daemon. */
 static int spawn(const struct lxcfs *lxcfs, const char *socket_path, int log, pid_t *pid)
 {
-	static char *const environment[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 	char *arguments[] = {(char *)PROGRAM, (char *)"--socket", (char *)socket_path,
 			     lxcfs->mountpoint, NULL};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none;
-	sigemptyset(&none);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);
-	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_RDWR, 0);
-	posix_spawn_file_actions_adddup2(&actions, log, 2);
-	int problem =
-		posix_spawn(pid, lxcfs->program, &actions, &attributes, arguments, environment);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	return problem;
+	return process_spawn(lxcfs->program, arguments, -1, log, pid);
 }
 
 /* What it wrote last. */

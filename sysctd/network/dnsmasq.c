@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,26 +207,6 @@ static int make_files(const struct server *server, const struct network *network
 	return file_replace_at(AT_FDCWD, path, text, strlen(text), 0644, false, error);
 }
 
-static int start_program(char *const *arguments, int output, pid_t *pid)
-{
-	static char *const environment[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none;
-	sigemptyset(&none);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);
-	posix_spawn_file_actions_adddup2(&actions, output, 1);
-	posix_spawn_file_actions_adddup2(&actions, output, 2);
-	int problem = posix_spawn(pid, PROGRAM, &actions, &attributes, arguments, environment);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	return problem;
-}
-
 static int explain(int status, char *text, struct error **error)
 {
 	text[strcspn(text, "\n")] = '\0';
@@ -249,7 +228,7 @@ static int spawn(const char *directory, struct error **error)
 	pid_t pid;
 	if (pipe2(pipes, O_CLOEXEC) < 0)
 		return error_errno(error, errno, "making a pipe");
-	int problem = start_program(arguments, pipes[1], &pid);
+	int problem = process_spawn(PROGRAM, arguments, pipes[1], pipes[1], &pid);
 	close(pipes[1]);
 	/* As a daemon it keeps no output, so that the end of this comes. */
 	ssize_t length = problem ? 0 : file_read_all(pipes[0], text, sizeof(text) - 1);
